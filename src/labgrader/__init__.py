@@ -1,0 +1,1 @@
+"""Multi-VM lab orchestration and automated grading."""
