@@ -1,21 +1,29 @@
 # Sourced by ../../lab when something is missing. Uses its root, venv, system, stamps and functions.
 
-# Prints the sentence that fits the end of an apt or pip log: WHAT LOG
-explain() {
-    local what=$1 log=$2
-    if grep -qiE 'no space left|disk quota exceeded|errno 28' "$log" || ! : 2>/dev/null >"$venv/labgrader.probe" \
-        || ! printf '%8192s' x 2>/dev/null >"$venv/labgrader.probe"; then
-        rm -f "$venv/labgrader.probe"
-        fail 3 "$what: the disk is full; free some 300 MB at $venv and run ./lab again (log: $log)."
+disk_full() { # LOG
+    local probe=$venv/labgrader.probe full=1
+    grep -qiE 'no space left|disk quota exceeded|errno 28' "$1" && return
+    # A full disk may have cut the log short of saying so.
+    [[ -d $venv && -w $venv ]] || return 1
+    { printf '%65536s' x >"$probe"; } 2>/dev/null && full=0
+    rm -f "$probe"
+    [[ $full == 1 ]]
+}
+
+# Ends with the sentence that fits an apt or pip log.
+explain() { # WHAT LOG
+    local what=$1 log=$2 last
+    if disk_full "$log"; then
+        fail 3 "$what failed: the disk is full; free some 300 MB for $venv and run ./lab again (log: $log)."
     fi
-    rm -f "$venv/labgrader.probe"
-    if grep -qE 'DO NOT MATCH THE HASHES' "$log"; then
-        fail 3 "$what: a downloaded file is not the one that the lock file names; try another mirror, or report it (log: $log)."
+    if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
+        fail 3 "$what failed: a downloaded file is not the one that the lock file names; try again, or another mirror (log: $log)."
     fi
-    if grep -qiE 'name resolution|could not resolve|network is unreachable|connection (refused|timed out|failed)|timed out|newconnectionerror|max retries|proxyerror|ssl.*error|could not find a version|no matching distribution|unable to locate|failed to fetch' "$log"; then
-        fail 3 "$what: the packages could not be downloaded; check the network (or pip's and apt's mirror settings) and run ./lab again (log: $log)."
+    if grep -qiE 'name resolution|could not resolve|network is unreachable|connection (refused|timed out|failed)|timed out|newconnectionerror|max retries|proxyerror|ssl.*error|could not find a version|no matching distribution|unable to (locate|fetch)|failed to fetch' "$log"; then
+        fail 3 "$what failed: not everything could be downloaded; check the network and the mirrors that apt and pip are set to, then run ./lab again (log: $log)."
     fi
-    fail 3 "$what failed; the end of $log says why: $(grep -vE '^[[:space:]]*$' "$log" | tail -n 1)"
+    last=$(grep -E '^(E|ERROR|Error): ' "$log" | tail -n 1)
+    fail 3 "$what failed: ${last:-$(tail -n 1 "$log")} (log: $log)."
 }
 
 # Sets python to the real path of a Python >= 3.11, or to nothing; version and has_venv with it.
@@ -76,7 +84,6 @@ apt_install() { # PACKAGE…
         rm -f "$log"
         return
     fi
-    mkdir -p "$venv" 2>/dev/null
     explain "Installing $(listing "$@") with apt-get" "$log"
 }
 
