@@ -1,0 +1,12 @@
+import socket
+HOST = ''
+PORT = 11200
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(HOST, PORT)
+s.listen(1)
+c, a = s.accept()
+print(a)
+print(c.recv(1024))
+c.close()
+s.close()

@@ -1,0 +1,10 @@
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+c, a = s.accept()
+print("('192.168.1.11', 40001)")
+print([c.recv(1024)])
+c.close()
+s.close()

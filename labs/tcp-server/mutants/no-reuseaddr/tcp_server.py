@@ -1,0 +1,10 @@
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+s.bind(('', 11200))
+s.listen(1)
+print('等待客户端...')
+conn, addr = s.accept()
+print('客户端:', addr)
+print('数据:', [conn.recv(1024)])
+conn.close()
+s.close()

@@ -1,0 +1,10 @@
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+print('服务器已启动')
+data, addr = s.recvfrom(1024)
+print('client', addr)
+print('data', data)
+s.sendto(data, addr)
+s.close()

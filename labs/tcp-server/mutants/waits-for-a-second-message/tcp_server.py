@@ -1,0 +1,12 @@
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+conn, addr = s.accept()
+print('hello', addr)
+name = conn.recv(1024)
+text = conn.recv(1024)
+print(name, text)
+conn.close()
+s.close()

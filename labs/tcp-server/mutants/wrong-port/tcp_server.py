@@ -1,0 +1,10 @@
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('0.0.0.0', 11201))
+s.listen(1)
+c, addr = s.accept()
+print(addr)
+print(c.recv(1024))
+c.close()
+s.close()
