@@ -1,0 +1,15 @@
+import socket
+sk = socket.socket()
+sk.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sk.bind(('', 11200))
+sk.listen(1)
+con, info = sk.accept()
+print('客户端 IP')
+print(info[0])
+print('客户端端口')
+print(info[1])
+print('消息')
+for ch in con.recv(1024).decode():
+    print(ch, end='')
+con.close()
+sk.close()

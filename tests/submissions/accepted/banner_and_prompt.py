@@ -1,0 +1,16 @@
+from socket import *
+
+s = socket(AF_INET, SOCK_STREAM)
+s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+c, a = s.accept()
+c.send(('*' * 40 + '\r\n').encode())
+c.send('欢迎使用聊天服务器\r\n请输入> '.encode('utf-8'))
+print('client from', a)
+msg = c.recv(1024)
+print('client wrote', msg)
+c.send(('你输入的是: ' + msg.decode('utf-8')).encode('utf-8'))
+c.send(b'Bye!\r\n')
+c.close()
+s.close()

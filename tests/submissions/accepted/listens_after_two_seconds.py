@@ -1,0 +1,16 @@
+import socket
+import time
+
+for n in (3, 2, 1):
+    print('\r倒计时 %d' % n, end='', flush=True)
+    time.sleep(0.66)
+print()
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+c, a = s.accept()
+print(a)
+print(c.recv(1024))
+c.close()
+s.close()

@@ -1,0 +1,16 @@
+import socket
+
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+conn, addr = s.accept()
+print('ip', addr[0])
+print('port', addr[1])
+stream = conn.makefile('rw', encoding='utf-8', newline='\r\n')
+print('line', stream.readline())
+stream.write('got it\r\n')
+stream.flush()
+stream.close()
+conn.close()
+s.close()

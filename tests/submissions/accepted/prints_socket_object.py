@@ -1,0 +1,10 @@
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+pair = s.accept()
+print(pair)
+print(pair[0].recv(1024))
+pair[0].close()
+s.close()

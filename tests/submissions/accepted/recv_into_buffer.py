@@ -1,0 +1,11 @@
+import socket
+buf = bytearray(1024)
+view = memoryview(buf)
+srv = socket.socket(); srv.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+srv.bind(("", 11200)); srv.listen(1)
+cli, _ = srv.accept()
+peer = cli.getpeername()
+n = cli.recv_into(view)
+print("peer =", peer, "bytes =", n)
+print(bytes(view[:n]))
+cli.close(); srv.close()

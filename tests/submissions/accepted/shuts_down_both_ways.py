@@ -1,0 +1,12 @@
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+c, a = s.accept()
+print('addr', a)
+print('data', c.recv(1024))
+c.shutdown(socket.SHUT_RDWR)
+c.close()
+s.shutdown(socket.SHUT_RDWR)
+s.close()

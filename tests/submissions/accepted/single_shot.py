@@ -1,0 +1,10 @@
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 11200))
+s.listen(1)
+conn, addr = s.accept()
+print(addr)
+print([conn.recv(1024)])
+conn.close()
+s.close()
