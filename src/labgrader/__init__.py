@@ -1,1 +1,3 @@
 """Multi-VM lab orchestration and automated grading."""
+
+__version__ = "0.1.0"

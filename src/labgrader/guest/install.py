@@ -51,6 +51,7 @@ def main():
             _remove("/etc/xinetd.d/" + name)
     _wrap("named")
     _wrap("named-checkconf")
+    _wrap("rndc")
     for path, target in LINKS.items():
         _link(path, target)
     _named_files()

@@ -1,0 +1,74 @@
+"""What each command does, and its exit status; the tasks only read arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from labgrader import spec
+from labgrader.errors import SubmissionError, UsageError
+from labgrader.results import Report, exit_status
+
+
+def list_labs() -> None:
+    """Print a line for each lab."""
+    for name in spec.lab_names():
+        lab = spec.find(name)
+        machines = ", ".join(host.hostname for host in lab.hosts.values())
+        print(f"{lab.name:20} {lab.points:4g} points  {machines:24} {lab.title}")
+
+
+def check(
+    lab_name: str, submission_path: str, provider_name: str, settings: list[str], json_path: str | None
+) -> None:
+    """Grade one submission; prints the feedback and leaves with the contract's exit status."""
+    from labgrader.reporters.terminal import feedback
+
+    lab = spec.find(lab_name)
+    parameters = spec.parameters(lab, _settings(settings))
+    report = _graded(lab, parameters, submission_path, provider_name)
+    if json_path is not None:
+        _write_json(Path(json_path), report)
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    print(feedback(report, title=lab.title, colour=colour), end="")
+    raise SystemExit(exit_status(report))
+
+
+def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, provider_name: str) -> Report:
+    from labgrader import runner, submission
+    from labgrader.providers import provider
+
+    chosen = provider(provider_name)
+    path = lab.folder / "reference" if submission_path == "reference" else Path(submission_path)
+    wanted = {
+        name: submission.FileRule(required=rule.required, max_bytes=rule.max_kb * 1024)
+        for name, rule in lab.submission.files.items()
+    }
+    try:
+        collected = submission.collect(path, wanted)
+    except SubmissionError as error:
+        return runner.rejected(lab, parameters, provider_name, submission.student_id(path), error.message)
+    chosen.prepare()
+    job = runner.Job(lab, collected, parameters)
+    return runner.grade(job, chosen, progress=lambda text: print(text, file=sys.stderr))
+
+
+def _settings(items: list[str]) -> dict[str, str]:
+    settings = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set {item}: write it as NAME=VALUE.")
+        settings[name] = value
+    return settings
+
+
+def _write_json(path: Path, report: Report) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"The report cannot be written to {path}: {error.strerror}.") from error

@@ -1,0 +1,160 @@
+"""Starting a student's program: an ordinary user, a pseudo-terminal, and limits that it cannot lift.
+
+Runs as root on the student's host (Python 3.6 syntax, standard library only). Facts: setrlimit(2),
+prctl(2), kill(2) ("-1": every process that the caller may signal).
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import pwd
+import resource
+import signal
+import struct
+import termios
+import time
+
+PR_SET_NO_NEW_PRIVS = 38
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def spawn(argv, user, cwd, environment, limits):
+    """Start `argv` as `user` on a new pseudo-terminal; return (pid, master descriptor).
+
+    `limits`: processes, memory_mb, cpu_s, disk_mb, open_files.
+    """
+    account = pwd.getpwnam(user)
+    master, slave = os.openpty()
+    # Wide, so that no terminal-aware library wraps what it prints; and no echo, so that what is seen
+    # is the program's own.
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 500, 0, 0))
+    attributes = termios.tcgetattr(slave)
+    attributes[3] &= ~termios.ECHO
+    attributes[1] &= ~termios.OPOST
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    # The program may look itself up under /dev/pts: let it own its terminal.
+    os.fchown(slave, account.pw_uid, account.pw_gid)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+            for fd in (0, 1, 2):
+                os.dup2(slave, fd)
+            os.closerange(3, 1024)
+            _become(account, limits)
+            os.chdir(cwd)
+            os.execvpe(argv[0], argv, environment)
+        except BaseException as error:
+            os.write(2, ("labgrader could not start the program: %s\n" % error).encode())
+        finally:
+            os._exit(127)
+    os.close(slave)
+    os.set_blocking(master, False)
+    return pid, master
+
+
+def _become(account, limits):
+    for number in range(1, signal.NSIG):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                pass
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    memory = limits["memory_mb"] * 1024 * 1024
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        # One process may map more than all may keep: Python's threads reserve what they never touch.
+        (resource.RLIMIT_AS, memory * 4 + 512 * 1024 * 1024),
+        (resource.RLIMIT_CPU, limits["cpu_s"]),
+        (resource.RLIMIT_FSIZE, limits["disk_mb"] * 1024 * 1024),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_MEMLOCK, 65536),
+        (resource.RLIMIT_MSGQUEUE, 65536),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    try:
+        # The first to go when the machine runs short, before anything of ours.
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+    os.nice(5)
+    os.umask(0o022)
+    os.setgroups([])
+    os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
+    os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+    if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def processes_of(uid):
+    """The pids of the living processes of `uid`, zombies left out."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            if os.stat("/proc/" + name).st_uid != uid:
+                # A process that is not dumpable shows as root's; its status tells the truth.
+                with open("/proc/%s/status" % name) as file:
+                    text = file.read()
+                line = [item for item in text.splitlines() if item.startswith("Uid:")]
+                if not line or int(line[0].split()[1]) != uid:
+                    continue
+            with open("/proc/%s/stat" % name) as file:
+                state = file.read().rpartition(")")[2].split()[0]
+            if state not in ("Z", "X"):
+                found.append(int(name))
+        except (OSError, ValueError, IndexError):
+            continue
+    return found
+
+
+def kill_all(user, deadline_s):
+    """End every process of `user`; return the pids that are still there at the deadline (none, if all is well).
+
+    A child that becomes the user sends SIGKILL to -1: the kernel signals all of them in one go, so that
+    not even a fork bomb gets ahead.
+    """
+    account = pwd.getpwnam(user)
+    deadline = time.monotonic() + deadline_s
+    while True:
+        left = processes_of(account.pw_uid)
+        if not left or time.monotonic() > deadline:
+            return left
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setgroups([])
+                os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
+                os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
+        try:
+            os.waitpid(pid, 0)
+        except OSError as error:
+            if error.errno != errno.ECHILD:
+                raise
+        time.sleep(0.002)
+
+
+def memory_kb(uid):
+    """Resident memory of all the user's processes together, in KiB; shared pages are counted once each."""
+    total = 0
+    for pid in processes_of(uid):
+        try:
+            with open("/proc/%d/smaps_rollup" % pid) as file:
+                for line in file:
+                    if line.startswith("Pss:"):
+                        total += int(line.split()[1])
+        except (OSError, ValueError):
+            continue
+    return total

@@ -1,0 +1,83 @@
+"""The grader's end of the agent on a host (guest/lib/agent.py): requests and answers over one SSH channel."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from typing import Any
+
+from labgrader.errors import LabError
+from labgrader.transport import Connection
+
+COMMAND = "exec /usr/bin/python3 -IS /usr/lib/labgrader/agent.py"
+START_S = 15.0
+GRACE_S = 10.0
+
+
+class Hands:
+    """Ask the agent of one host; many threads may ask at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.host = connection.host
+        self._channel = connection.channel(COMMAND, START_S)
+        # What the agent says of its own troubles; a broken agent is told with its last words.
+        self._channel.set_combine_stderr(False)
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._condition = threading.Condition()
+        self._gone: str | None = None
+        self._ready = False
+        self._reader = threading.Thread(target=self._read, name=f"hands-{self.host}", daemon=True)
+        self._reader.start()
+
+    def ask(self, op: str, *, patience_s: float = 5.0, **arguments: Any) -> dict[str, Any]:
+        """Send one request and wait for its answer.
+
+        `patience_s` is how long the operation itself may take; the answer is awaited some seconds more.
+        Raises LabError when the host does not answer or the agent broke.
+        """
+        number = next(self._numbers)
+        line = json.dumps({"id": number, "op": op, **arguments}) + "\n"
+        try:
+            self._channel.sendall(line.encode())
+        except (OSError, EOFError) as error:
+            raise LabError(f"{self.host}: the connection to its agent broke: {self._gone or error}.") from error
+        with self._condition:
+            if not self._condition.wait_for(
+                lambda: number in self._answers or self._gone is not None, patience_s + GRACE_S
+            ):
+                raise LabError(f"{self.host}: no answer to {op!r} within {patience_s + GRACE_S:.0f} s.")
+            if number not in self._answers:
+                raise LabError(f"{self.host}: its agent ended while {op!r} was asked: {self._gone}.")
+            answer = self._answers.pop(number)
+        if "broken" in answer:
+            raise LabError(f"{self.host}: its agent failed: {answer['broken']}.")
+        return answer
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _read(self) -> None:
+        buffer = b""
+        self._channel.settimeout(None)
+        try:
+            while piece := self._channel.recv(65536):
+                buffer += piece
+                *lines, buffer = buffer.split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+            words = self._channel.recv_stderr(2000) if self._channel.recv_stderr_ready() else b""
+            gone = words.decode("utf-8", "replace").strip()[-300:] or "the connection ended"
+        except (OSError, EOFError, ValueError) as error:
+            gone = str(error) or type(error).__name__
+        with self._condition:
+            self._gone = gone
+            self._condition.notify_all()
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        if "id" not in answer:
+            return
+        with self._condition:
+            self._answers[answer["id"]] = answer
+            self._condition.notify_all()

@@ -1,0 +1,284 @@
+"""The pytest plugin that runs a lab's checks: markers, order, fixtures, and one event for each outcome.
+
+For authors: a check is a function `test_ID` in labs/LAB/checks/, its docstring's first line is the title
+that the student sees, and it carries `@pytest.mark.points(N, requires=[…], hint="…", hidden=…, last=…)`.
+Fixtures: one for each host of the lab by its name (probes.Host), `parameters`, `lab`, `passed`.
+Loaded by the session with `-p`; never on its own.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from labgrader.errors import LabError, SpecError
+from labgrader.probes import Host, Unreached
+from labgrader.results import CheckResult, Outcome
+from labgrader.spec import Lab
+from labgrader.verdicts import Blocked, Failed, Notebook
+
+MARKER_KEYS = {"requires", "hint", "hidden", "last"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the marker of one check says."""
+
+    id: str
+    title: str
+    points: float
+    requires: tuple[str, ...]
+    hint: str | None
+    hidden: bool
+    last: bool
+    place: str
+
+
+class CheckOverdue(BaseException):
+    """A check took longer than the lab allows; not an Exception, so that no check swallows it."""
+
+
+class GradingPlugin:
+    """Holds one lab's session and turns pytest's reports into results."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        hosts: Mapping[str, Host],
+        parameters: Mapping[str, int],
+        notebook: Notebook,
+        emit: Callable[[CheckResult], None],
+        announce: Callable[[list[Check]], None],
+        seed: int | None = None,
+    ) -> None:
+        self.lab = lab
+        self.hosts = hosts
+        self.parameter_values = parameters
+        self.notebook = notebook
+        self.emit = emit
+        self.announce = announce
+        self.seed = seed
+        self.checks: dict[str, Check] = {}
+        self.results: dict[str, CheckResult] = {}
+        self.author_error: str | None = None
+
+    # --- fixtures -------------------------------------------------------------------------------
+
+    @pytest.fixture(name="lab")
+    def lab_fixture(self) -> Lab:
+        return self.lab
+
+    @pytest.fixture
+    def parameters(self) -> SimpleNamespace:
+        """The lab's parameters, with --set applied: parameters.port."""
+        return SimpleNamespace(**self.parameter_values)
+
+    @pytest.fixture
+    def passed(self) -> Callable[[str], bool]:
+        """Whether the check with this id has passed already; for checks that depend on what failed."""
+        return lambda name: name in self.results and self.results[name].outcome is Outcome.PASS
+
+    # --- collection -----------------------------------------------------------------------------
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", "points(n, requires, hint, hidden, last): what a check is worth")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        try:
+            checks = [_check_of(item) for item in items]
+            self.checks = _validate(self.lab, checks)
+        except SpecError as error:
+            self.author_error = error.message
+            items.clear()
+            return
+        order = _order(checks, self.seed)
+        items.sort(key=lambda item: order.index(_id_of(item)))
+        self.announce([self.checks[name] for name in order])
+
+    # --- running --------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
+        self.notebook.take()
+        started = time.monotonic()
+        self._outcome: tuple[Outcome, str, str | None, str | None] | None = None
+
+        def overdue(*_: object) -> None:
+            raise CheckOverdue(f"the check took longer than {self.lab.limits.check_s:.0f} s")
+
+        check = self.checks[_id_of(item)]
+        previous = signal.signal(signal.SIGALRM, overdue)
+        signal.setitimer(signal.ITIMER_REAL, self.lab.limits.check_s)
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+            outcome, message, hint, by = self._outcome or (Outcome.PASS, "", None, None)
+            result = CheckResult(
+                check.id,
+                check.title,
+                check.points,
+                outcome,
+                message,
+                hint if hint is not None else (check.hint if outcome is Outcome.FAIL else None),
+                by,
+                check.hidden,
+                time.monotonic() - started,
+                self.notebook.take(),
+            )
+            self.results[check.id] = result
+            self.emit(result)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        check = self.checks[_id_of(item)]
+        for name in check.requires:
+            needed = self.results.get(name)
+            if needed is not None and needed.outcome is not Outcome.PASS:
+                raise Blocked(name, "")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Iterator[pytest.TestReport]:
+        report: pytest.TestReport = yield  # type: ignore[misc,assignment]
+        if call.excinfo is not None and (self._outcome is None or self._outcome[0] is not Outcome.ERROR):
+            judged = self._judge(item, call.excinfo.value)
+            # What goes wrong while a failed check cleans up matters only where it is an error of ours.
+            if self._outcome is None or judged[0] is Outcome.ERROR:
+                self._outcome = judged
+        return report  # type: ignore[return-value]
+
+    def _judge(self, item: pytest.Item, error: BaseException) -> tuple[Outcome, str, str | None, str | None]:
+        if isinstance(error, Failed):
+            return (Outcome.FAIL, error.message, error.hint, None)
+        if isinstance(error, Blocked):
+            return self._blocked(error)
+        if isinstance(error, LabError):
+            return (Outcome.ERROR, error.message, None, None)
+        if isinstance(error, CheckOverdue):
+            return (Outcome.ERROR, f"{error}; that is the check's fault or ours, not the submission's.", None, None)
+        place = _place_of(error, item)
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if isinstance(error, Unreached):
+            words = f"{error}, and the check does not say what that means"
+        self.notebook.add("Where the check broke", "".join(traceback.format_exception(error))[-3000:])
+        return (Outcome.ERROR, f"A bug in the check, at {place}: {words}", None, None)
+
+    def _blocked(self, error: Blocked) -> tuple[Outcome, str, str | None, str | None]:
+        cause = self.results.get(error.by)
+        if cause is None or cause.outcome is Outcome.PASS:
+            return (
+                Outcome.ERROR,
+                f"{error.message} That is what {error.by} looks at, and it "
+                f"{'passed' if cause else 'has not been run'}, so the lab is at fault, not the submission.",
+                None,
+                None,
+            )
+        if cause.outcome is Outcome.ERROR:
+            return (Outcome.ERROR, f"It builds on {error.by}, which could not be judged.", None, None)
+        root = cause.blocked_by if cause.outcome is Outcome.BLOCKED and cause.blocked_by else error.by
+        return (Outcome.BLOCKED, error.message or "Not tried, because it builds on a check that failed.", None, root)
+
+
+def host_fixtures(hosts: Mapping[str, Host]) -> Any:
+    """A plugin object with a session fixture for each host, by the host's name in lab.yaml."""
+
+    def provide(host: Host) -> Any:
+        @pytest.fixture(name=host.name.replace("-", "_"), scope="session")
+        def fixture(_self: object) -> Host:
+            return host
+
+        return fixture
+
+    return type("HostFixtures", (), {name.replace("-", "_"): provide(host) for name, host in hosts.items()})()
+
+
+def _id_of(item: pytest.Item) -> str:
+    return item.name.removeprefix("test_")
+
+
+def _place_of(error: BaseException, item: pytest.Item) -> str:
+    """FILE:LINE of the innermost frame inside the lab's own checks."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/checks/" in f.filename]
+    if frames:
+        return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    return f"{Path(item.location[0]).name}:{(item.location[1] or 0) + 1}"
+
+
+def _check_of(item: pytest.Item) -> Check:
+    place = f"{item.path}:{(item.location[1] or 0) + 1}"
+    if "[" in item.name:
+        raise SpecError(f"{place}: {item.name}: a check cannot be parametrized; its id must be one name.")
+    marker = item.get_closest_marker("points")
+    if marker is None or len(marker.args) != 1 or not isinstance(marker.args[0], int | float):
+        raise SpecError(f"{place}: {item.name} needs @pytest.mark.points(N), N being what it is worth.")
+    unknown = set(marker.kwargs) - MARKER_KEYS
+    if unknown:
+        raise SpecError(
+            f"{place}: points() does not know {', '.join(sorted(unknown))}; it knows {', '.join(sorted(MARKER_KEYS))}."
+        )
+    docstring = getattr(getattr(item, "function", None), "__doc__", None)
+    if not docstring:
+        raise SpecError(f"{place}: {item.name} needs a docstring; its first line is the title the student sees.")
+    options = marker.kwargs
+    requires = options.get("requires", ())
+    if isinstance(requires, str):
+        raise SpecError(f"{place}: requires={requires!r} must be a list: requires=[{requires!r}].")
+    return Check(
+        _id_of(item),
+        docstring.strip().splitlines()[0].rstrip("."),
+        float(marker.args[0]),
+        tuple(requires),
+        options.get("hint"),
+        bool(options.get("hidden", False)),
+        bool(options.get("last", False)),
+        place,
+    )
+
+
+def _validate(lab: Lab, checks: list[Check]) -> dict[str, Check]:
+    known: dict[str, Check] = {}
+    for check in checks:
+        if check.id in known:
+            raise SpecError(f"{check.place}: there is a check {check.id} already, at {known[check.id].place}.")
+        known[check.id] = check
+    for check in checks:
+        for name in check.requires:
+            if name not in known:
+                raise SpecError(
+                    f"{check.place}: requires {name!r}, which is no check of this lab (there are: {', '.join(known)})."
+                )
+    total = sum(check.points for check in checks)
+    if abs(total - lab.points) > 1e-9:
+        raise SpecError(
+            f"{lab.folder / 'lab.yaml'}: points is {lab.points:g}, but the checks add up to {total:g}; make them agree."
+        )
+    return known
+
+
+def _order(checks: list[Check], seed: int | None) -> list[str]:
+    """The ids so that what a check requires runs before it, `last` ones at the end; shuffled by `seed`."""
+    waiting = list(checks)
+    if seed is not None:
+        random.Random(seed).shuffle(waiting)  # noqa: S311 - an order, not a secret
+    waiting.sort(key=lambda check: check.last)
+    done: list[str] = []
+    while waiting:
+        ready = next((c for c in waiting if all(name in done for name in c.requires)), None)
+        if ready is None:
+            circle = ", ".join(check.id for check in waiting)
+            raise SpecError(f"{waiting[0].place}: these checks require each other in a circle: {circle}.")
+        waiting.remove(ready)
+        done.append(ready.id)
+    return done

@@ -1,0 +1,1 @@
+"""Reports for readers and for other programs: pure functions of `results.Report`."""

@@ -1,0 +1,284 @@
+"""Grade one submission: the one lifecycle of a lab, from create to destroy.
+
+The grader forks the session (session.py) first, so that it loads while the hosts come up, and watches it
+with a deadline. Whatever happens, the lab is destroyed and there is a report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import datetime
+import json
+import os
+import platform
+import select
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import labgrader
+from labgrader import session
+from labgrader.errors import LabError, SpecError
+from labgrader.providers import Provider, RunningLab
+from labgrader.results import CheckResult, Evidence, Outcome, Report, Status, status_of
+from labgrader.spec import Lab
+from labgrader.submission import Submission
+from labgrader.topology import topology
+
+ATTEMPTS = 2
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to be graded on one lab; plain data."""
+
+    lab: Lab
+    submission: Submission
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    seed: int | None = None
+
+
+@dataclass
+class _Seen:
+    """What a session has said so far."""
+
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    broken: tuple[str, str] | None = None
+    done: bool = False
+    timings: dict[str, float] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
+
+
+def grade(
+    job: Job,
+    provider: Provider,
+    *,
+    attempts: int = ATTEMPTS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Grade `job` on a fresh lab; once more on another fresh one if the first left errors of ours.
+
+    Raises SpecError for a lab that its author must mend. Everything else is in the report.
+    """
+    started = _now()
+    for attempt in range(1, attempts + 1):
+        report = _attempt(job, provider, started)
+        if report.status is not Status.INCOMPLETE or attempt == attempts:
+            return report
+        progress(f"Our side failed ({_first_error(report)}); trying once more on a fresh lab…")
+    raise AssertionError("attempts is at least 1")
+
+
+def rejected(job_lab: Lab, parameters: Mapping[str, int], provider: str, student: str, why: str) -> Report:
+    """The report for a submission that could not be used at all."""
+    now = _now()
+    return Report(
+        lab=job_lab.name,
+        lab_digest=job_lab.digest,
+        provider=provider,
+        parameters=parameters,
+        student=student,
+        submission_digest=None,
+        possible=job_lab.points,
+        status=Status.REJECTED,
+        error=why,
+        started=now,
+        finished=now,
+        versions=_versions(),
+    )
+
+
+def _attempt(job: Job, provider: Provider, started: str) -> Report:
+    seen = _Seen()
+    deadline = time.monotonic() + job.lab.limits.wall_s
+    lab: RunningLab | None = None
+    with tempfile.TemporaryFile() as log:
+        child = _fork_session(job, log.fileno())
+        try:
+            begun = time.monotonic()
+            lab = provider.start(topology(job.lab), job.lab.limits)
+            lease = lab.ready()
+            seen.held = lease.held
+            seen.timings["create_s"] = time.monotonic() - begun
+            child.hand_over(session.lease_json(lease))
+            _listen(child, seen, deadline, job.lab.limits.wall_s)
+        except LabError as error:
+            seen.broken = ("lab", error.message)
+        finally:
+            child.end()
+            begun = time.monotonic()
+            if lab is not None:
+                lab.destroy()
+            seen.timings["destroy_s"] = time.monotonic() - begun
+        if seen.broken and seen.broken[0] == "spec":
+            raise SpecError(seen.broken[1])
+        checks = _account_for(seen, _tail(log))
+    limits = {
+        name: {"value": value, "held_by": seen.held.get(name.rsplit("_", 1)[0], seen.held.get(name, "the grader"))}
+        for name, value in job.lab.limits.model_dump().items()
+    }
+    status = Status.INCOMPLETE if seen.broken or not seen.done else status_of(checks)
+    return Report(
+        lab=job.lab.name,
+        lab_digest=job.lab.digest,
+        provider=provider.name,
+        parameters=job.parameters,
+        student=job.submission.student,
+        submission_digest=job.submission.digest,
+        possible=job.lab.points,
+        status=status,
+        checks=tuple(checks),
+        error=_why_incomplete(seen, checks) if status is Status.INCOMPLETE else None,
+        notes=job.submission.notes,
+        limits=limits,
+        timings=seen.timings,
+        started=started,
+        finished=_now(),
+        versions=_versions(),
+    )
+
+
+@dataclass
+class _Child:
+    """The session's process, its lease pipe and its event pipe."""
+
+    pid: int
+    lease_fd: int
+    event_fd: int
+    ended: bool = False
+
+    def hand_over(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.lease_fd, text.encode())
+
+    def lines(self, deadline: float) -> Iterator[bytes]:
+        """Event lines until the session closes its end; TimeoutError at the deadline."""
+        buffer = b""
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.event_fd], [], [], left)[0]:
+                raise TimeoutError
+            piece = os.read(self.event_fd, 1 << 16)
+            if not piece:
+                return
+            buffer += piece
+            *lines, buffer = buffer.split(b"\n")
+            yield from lines
+
+    def end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            os.close(self.lease_fd)
+            os.close(self.event_fd)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def _fork_session(job: Job, log_fd: int) -> _Child:
+    lease_read, lease_write = os.pipe()
+    event_read, event_write = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(lease_read)
+        os.close(event_write)
+        return _Child(pid, lease_write, event_read)
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader ends us
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(lease_write)
+        os.close(event_read)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        session.run(
+            job.lab, topology(job.lab), job.parameters, job.submission.files, job.seed, lease_read, event_write
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def _listen(child: _Child, seen: _Seen, deadline: float, wall_s: float) -> None:
+    try:
+        for line in child.lines(deadline):
+            _take(seen, json.loads(line))
+    except TimeoutError:
+        seen.broken = ("lab", f"the checks did not end within the lab's {wall_s:.0f} s")
+
+
+def _take(seen: _Seen, event: dict[str, Any]) -> None:
+    kind = event.pop("event")
+    if kind == "check":
+        event["outcome"] = Outcome(event["outcome"])
+        event["evidence"] = tuple(Evidence(**item) for item in event["evidence"])
+        seen.results[event["id"]] = CheckResult(**event)
+    elif kind == "planned":
+        seen.planned = event["checks"]
+    elif kind == "applied":
+        seen.timings["apply_s"] = event["seconds"]
+    elif kind == "done":
+        seen.timings["checks_s"] = event["seconds"]
+        seen.done = True
+    elif kind == "broken":
+        seen.broken = (event["kind"], event["message"])
+
+
+def _account_for(seen: _Seen, log: str) -> list[CheckResult]:
+    """Every planned check's result; one that was never told is an error of ours."""
+    if not seen.done and seen.broken is None:
+        words = f": {log}" if log else ""
+        seen.broken = ("lab", f"the checks' process ended before it was done{words}")
+    checks = list(seen.results.values())
+    for plan in seen.planned:
+        if plan["id"] not in seen.results:
+            why = seen.broken[1] if seen.broken else "it never reported"
+            checks.append(
+                CheckResult(plan["id"], plan["title"], plan["points"], Outcome.ERROR, f"Not judged: {why}", hidden=plan["hidden"])
+            )
+    return checks
+
+
+def _why_incomplete(seen: _Seen, checks: list[CheckResult]) -> str:
+    if seen.broken:
+        return seen.broken[1]
+    return "; ".join(f"{c.id}: {c.message}" for c in checks if c.outcome is Outcome.ERROR)
+
+
+def _first_error(report: Report) -> str:
+    return (report.error or "").split("\n")[0][:200]
+
+
+def _tail(log: Any) -> str:
+    log.seek(0)
+    return str(log.read()[-600:].decode("utf-8", "replace").strip().replace("\n", " / "))
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"labgrader": labgrader.__version__, "python": platform.python_version(), "kernel": platform.release()}
+    for name in ("paramiko", "pytest", "jinja2", "dnspython"):
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
+
+
+

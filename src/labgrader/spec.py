@@ -1,0 +1,325 @@
+"""The lab file (lab.yaml): its model, and loading it with errors that name file, line and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from labgrader.errors import SpecError, UsageError
+from labgrader.limits import Limits
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}\Z")
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameter(_Model):
+    """A number that `--set NAME=VALUE` may change, within its bounds."""
+
+    default: int
+    minimum: int = 0
+    maximum: int = 2**31
+    help: str = ""
+
+
+class Interface(_Model):
+    """One network card of a host: the network it is plugged into and the address it is to have."""
+
+    network: Name
+    address: str | None = None  # "192.168.0.10/24"; None = not configured by the lab
+    gateway: str | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _is_interface_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            if "/" not in value:
+                raise ValueError(f"{value} has no prefix length; write it as {value}/24")
+            ipaddress.IPv4Interface(value)
+        return value
+
+    @field_validator("gateway")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            ipaddress.IPv4Address(value)
+        return value
+
+
+class HostFile(_Model):
+    """A file that the lab itself gives a host: rendered from `template`, with `values` as further names."""
+
+    path: str
+    template: str
+    values: Mapping[str, Any] = {}
+    owner: str = "root"
+    mode: str = "0644"
+    service: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        return _absolute(value)
+
+    @field_validator("mode")
+    @classmethod
+    def _is_octal(cls, value: str) -> str:
+        return _octal(value)
+
+
+class Service(_Model):
+    """A service that is (re)started when one of its files changed, and what then must be seen."""
+
+    listens: int | None = None  # a TCP port that is open when the service is ready
+    deadline_s: float = 15.0
+
+
+class Host(_Model):
+    """One machine of the lab. `student` marks the one where the student's files act."""
+
+    hostname: str
+    student: bool = False
+    forward: bool = False  # passes packets between its networks
+    memory_mb: int = 512
+    cpus: int = 1
+    interfaces: Mapping[str, Interface] = {}
+    files: tuple[HostFile, ...] = ()
+    services: Mapping[str, Service] = {}
+
+
+class SubmittedFile(_Model):
+    """A file that the student hands in: where it goes, and what stands in when it is missing."""
+
+    host: str
+    path: str
+    owner: str = "root"
+    mode: str = "0644"
+    service: str | None = None
+    template: str | None = None  # rendered when the file is missing; without it reference/ is used
+    values: Mapping[str, Any] = {}
+    required: bool = False
+    max_kb: int = 1024
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        return _absolute(value)
+
+    @field_validator("mode")
+    @classmethod
+    def _is_octal(cls, value: str) -> str:
+        return _octal(value)
+
+
+class SubmissionSpec(_Model):
+    files: Mapping[str, SubmittedFile]
+    empty_score: float = 0.0  # what a submission without any of the files scores: it is rejected
+
+
+class Lab(_Model):
+    """A whole lab.yaml, checked; `folder` and `digest` are filled in by `load`."""
+
+    name: Name
+    title: str
+    points: float = Field(gt=0)
+    description: str = ""
+    parameters: Mapping[str, Parameter] = {}
+    networks: tuple[Name, ...]
+    hosts: Mapping[str, Host]
+    submission: SubmissionSpec
+    limits: Limits = Limits()
+    folder: Path = Path()
+    digest: str = ""
+
+    @model_validator(mode="after")
+    def _refers_to_what_exists(self) -> Lab:
+        for host_name, host in self.hosts.items():
+            if not NAME.match(host_name):
+                raise ValueError(f"hosts.{host_name}: a host's name is lower-case letters, digits and hyphens")
+            for interface_name, interface in host.interfaces.items():
+                if not INTERFACE.match(interface_name):
+                    raise ValueError(f"hosts.{host_name}.interfaces.{interface_name}: not an interface name")
+                if interface.network not in self.networks:
+                    raise ValueError(
+                        f"hosts.{host_name}.interfaces.{interface_name}: network {interface.network} is not "
+                        f"among networks{_suggest(interface.network, self.networks)}"
+                    )
+            for file in host.files:
+                if file.service is not None and file.service not in host.services:
+                    raise ValueError(
+                        f"hosts.{host_name}: {file.path} belongs to service {file.service}, which is not "
+                        f"among the host's services{_suggest(file.service, host.services)}"
+                    )
+        for file_name, rule in self.submission.files.items():
+            where = f"submission.files.{file_name}"
+            if "/" in file_name:
+                raise ValueError(f"{where}: a file name, not a path")
+            if rule.host not in self.hosts:
+                raise ValueError(f"{where}: host {rule.host} is not there{_suggest(rule.host, self.hosts)}")
+            if rule.service is not None and rule.service not in self.hosts[rule.host].services:
+                raise ValueError(f"{where}: {rule.host} has no service {rule.service}")
+        return self
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/"):
+        raise ValueError(f"{value} is not an absolute path")
+    return value
+
+
+def _octal(value: str) -> str:
+    if not re.fullmatch(r"0[0-7]{3}", value):
+        raise ValueError(f'mode {value} is not of the form "0644"')
+    return value
+
+
+def _suggest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, [str(item) for item in known], n=1)
+    listed = ", ".join(str(item) for item in known) or "none"
+    return f"; did you mean {near[0]}?" if near else f" (there are: {listed})"
+
+
+def labs_folder() -> Path:
+    """The folder that holds the labs: beside src/ in a checkout."""
+    return Path(__file__).resolve().parents[2] / "labs"
+
+
+def lab_names(folder: Path | None = None) -> list[str]:
+    """The names of all labs, sorted."""
+    root = folder or labs_folder()
+    return sorted(path.parent.name for path in root.glob("*/lab.yaml"))
+
+
+def find(name: str, folder: Path | None = None) -> Lab:
+    """Load the lab called `name`, or the one in the folder that `name` is a path of.
+
+    Raises UsageError for an unknown lab (with the known ones), SpecError for a broken lab.yaml.
+    """
+    root = folder or labs_folder()
+    if "/" in name:
+        path = Path(name).expanduser()
+        if not (path / "lab.yaml").is_file():
+            raise UsageError(f"{name} holds no lab.yaml.")
+        return load(path / "lab.yaml")
+    if not NAME.match(name) or not (root / name / "lab.yaml").is_file():
+        raise UsageError(f"There is no lab {name!r}{_suggest(name, lab_names(root))}.")
+    return load(root / name / "lab.yaml")
+
+
+def load(path: Path) -> Lab:
+    """Read and check one lab.yaml.
+
+    Raises SpecError whose message begins with `FILE:LINE:` and names the key, the fault and the remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read: {error}.") from error
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        data = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, in C where it is built
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise SpecError(f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}.") from error
+    if not isinstance(data, dict):
+        raise SpecError(f"{path}:1: a lab file is a mapping that begins with name, title and points.")
+    try:
+        lab = Lab.model_validate({**data, "folder": path.parent, "digest": _digest(path.parent)})
+    except ValidationError as error:
+        raise SpecError(_explain(path, text, error)) from error
+    if lab.name != path.parent.name:
+        raise SpecError(f"{path}:{_line(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}.")
+    return lab
+
+
+def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
+    """The lab's parameters with `--set` values over their defaults; UsageError for a bad one."""
+    values = {name: parameter.default for name, parameter in lab.parameters.items()}
+    for name, text in settings.items():
+        if name not in lab.parameters:
+            raise UsageError(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}.")
+        rule = lab.parameters[name]
+        try:
+            value = int(text)
+        except ValueError:
+            raise UsageError(f"--set {name}={text}: not a whole number.") from None
+        if not rule.minimum <= value <= rule.maximum:
+            raise UsageError(f"--set {name}={text}: not within {rule.minimum} to {rule.maximum}.")
+        values[name] = value
+    return values
+
+
+def _digest(folder: Path) -> str:
+    """sha256 over everything that decides a score: the lab's files, and the shared templates."""
+    total = hashlib.sha256()
+    roots = [folder, folder.parent.parent / "templates"]
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            relative = path.relative_to(root)
+            if path.is_file() and relative.parts[0] != "mutants" and "__pycache__" not in relative.parts:
+                total.update(f"{root.name}/{relative}\0".encode())
+                total.update(hashlib.sha256(path.read_bytes()).digest())
+    return "sha256:" + total.hexdigest()
+
+
+def _explain(path: Path, text: str, error: ValidationError) -> str:
+    sentences = []
+    for item in error.errors()[:5]:
+        location = tuple(part for part in item["loc"] if part not in ("__root__",))
+        key = ".".join(str(part) for part in location)
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(location[:-1])
+            message = f"unknown key{_suggest(str(location[-1]), known)}"
+        elif item["type"] == "missing":
+            message = "is missing"
+        elif not location:
+            inner = re.match(r"([\w.\-]+): ", message)
+            location = tuple(inner.group(1).split(".")) if inner else ()
+        sentences.append(f"{path}:{_line(text, location)}: {key + ': ' if key else ''}{message}.")
+    return "\n".join(sentences)
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys that the model knows at `location`, for suggestions."""
+    model: Any = Lab
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            nested = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
+            models = [a for a in nested if issubclass(a, BaseModel)]
+            model = models[0] if models else model
+    return [name for name in getattr(model, "model_fields", {}) if name not in ("folder", "digest")]
+
+
+def _line(text: str, location: tuple[Any, ...]) -> int:
+    """The 1-based line of the YAML node at `location`, or of the nearest one above it."""
+    try:
+        node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return 1
+    line = 1
+    for part in location:
+        step = None
+        if isinstance(node, yaml.MappingNode):
+            step = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and str(part).isdigit() and int(part) < len(node.value):
+            step = (node.value[int(part)], node.value[int(part)])
+        if step is None:
+            break
+        line = step[0].start_mark.line + 1
+        node = step[1]
+    return line
