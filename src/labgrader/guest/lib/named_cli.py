@@ -3,6 +3,7 @@
 Without this they would stop at an option that the course teaches and this BIND has removed.
 """
 import os
+import signal
 import sys
 
 import named_unit
@@ -63,7 +64,7 @@ def _place(name, args):
 
 
 def _run(path, argv):
-    """Run the program with its words passed on line by line, in the student's paths; return its status."""
+    """Run the program, its words passed on line by line, in the student's paths; return its status."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -71,10 +72,16 @@ def _run(path, argv):
         os.dup2(write, 2)
         os.execv(path, argv)
     os.close(write)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda received, _: os.kill(pid, received))
     with os.fdopen(read, "r", errors="replace") as stream:
-        for line in stream:
-            text = line.replace(namedcopy.RUNNING + "-check/", "/")
-            sys.stdout.write(named_unit.student_paths(text))
-            sys.stdout.flush()
+        try:
+            for line in stream:
+                text = line.replace(namedcopy.RUNNING + "-check/", "/")
+                sys.stdout.write(named_unit.student_paths(text))
+                sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads us any more: as if the real program had found that out
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.kill(pid, signal.SIGTERM)
     raw = os.waitpid(pid, 0)[1]
     return 128 + os.WTERMSIG(raw) if os.WIFSIGNALED(raw) else os.WEXITSTATUS(raw)

@@ -123,7 +123,8 @@ def complaints(text):
             continue
         if rest not in found and not rest.startswith("exiting"):
             found.append(rest)
-    return found
+    # a removed option is only still there where an earlier mistake hid it: that mistake is the one to tell
+    return [line for at, line in enumerate(found) if not at or not line.endswith("no longer exists")]
 
 
 def student_paths(text):

@@ -85,6 +85,8 @@ def _file(copy, path, context, running, stack, where):
     target = running + os.path.abspath(path)
     text = read(path, where)
     if text is None:
+        if stack:
+            raise ConfigError("%s: open: %s: file not found" % (where, _shown(path)))
         return target
     real = os.path.realpath(path)
     if real in stack:
