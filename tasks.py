@@ -32,3 +32,27 @@ def check(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> None:
     """Grade one submission on a fresh lab and print the feedback."""
     commands.check(lab, submission, provider, set or [], json)
+
+
+@task(
+    positional=["lab"],
+    optional=["lab"],
+    iterable=["set"],
+    help={
+        "lab": "the lab to prove; all of them without it",
+        "jobs": "labs at once (default: one a processor)",
+        "repeats": "how often the reference is graded, each time in another order of the checks",
+        "only": "just the mutants whose name holds this text",
+    },
+)
+def prove(  # noqa: PLR0913, PLR0917
+    _: Context,
+    lab: str | None = None,
+    provider: str = "netns",
+    jobs: int = 0,
+    repeats: int = 3,
+    only: str | None = None,
+    set: list[str] | None = None,  # noqa: A002
+) -> None:
+    """Prove a lab against its own reference solution and mutants."""
+    commands.prove(lab, provider, jobs, repeats, only, set or [])

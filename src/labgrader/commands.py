@@ -36,18 +36,47 @@ def check(
     raise SystemExit(exit_status(report))
 
 
+def prove(
+    lab_name: str | None, provider_name: str, jobs: int, repeats: int, only: str | None, settings: list[str]
+) -> None:
+    """Prove one lab or all; exit 0 if every finding holds, 2 for a lab to mend, 3 if we failed."""
+    from labgrader import pool
+    from labgrader.prove import Finding
+    from labgrader.prove import prove as prove_lab
+    from labgrader.providers import provider
+
+    provider(provider_name).prepare()
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        print(f"{'  ok ' if finding.holds else 'WRONG'}  {finding.name}: {finding.message}", flush=True)
+
+    for name in [lab_name] if lab_name else spec.lab_names():
+        lab = spec.find(name)
+        print(f"{lab.name}: {lab.title}", flush=True)
+        findings += prove_lab(
+            lab,
+            spec.parameters(lab, _settings(settings)),
+            provider_name,
+            jobs=jobs or pool.default_jobs(),
+            repeats=repeats,
+            only=only,
+            tell=tell,
+        )
+    wrong = [finding for finding in findings if not finding.holds]
+    print(f"{len(findings) - len(wrong)} of {len(findings)} hold.")
+    if wrong:
+        raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
+
+
 def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, provider_name: str) -> Report:
     from labgrader import runner, submission
     from labgrader.providers import provider
 
     chosen = provider(provider_name)
     path = lab.folder / "reference" if submission_path == "reference" else Path(submission_path)
-    wanted = {
-        name: submission.FileRule(required=rule.required, max_bytes=rule.max_kb * 1024)
-        for name, rule in lab.submission.files.items()
-    }
     try:
-        collected = submission.collect(path, wanted)
+        collected = submission.collect(path, runner.file_rules(lab))
     except SubmissionError as error:
         return runner.rejected(lab, parameters, provider_name, submission.student_id(path), error.message)
     chosen.prepare()

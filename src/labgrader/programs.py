@@ -90,7 +90,7 @@ class Program:
     def must_listen(self) -> None:
         """Fail the check with the true reason unless the program comes to listen on its port."""
         if not self.await_listening():
-            self._read(0.2)
+            self.settle(0.3)
             fail(*_why_not_listening(self))
 
     def wait_for(self, wanted: Sequence[re.Pattern[bytes]], timeout_s: float = PRINT_S) -> bool:
@@ -103,6 +103,12 @@ class Program:
             left = deadline - time.monotonic()
             if left <= 0 or not self._read(left):
                 return all(pattern.search(self.text) for pattern in wanted)
+
+    def settle(self, timeout_s: float) -> None:
+        """Read on until the program ended and all it printed is here, or `timeout_s` seconds have passed."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0 and self._read(left):
+            pass
 
     @property
     def text(self) -> bytes:

@@ -28,7 +28,7 @@ from labgrader.errors import LabError, SpecError
 from labgrader.providers import Provider, RunningLab
 from labgrader.results import CheckResult, Evidence, Outcome, Report, Status, status_of
 from labgrader.spec import Lab
-from labgrader.submission import Submission
+from labgrader.submission import FileRule, Submission
 from labgrader.topology import topology
 
 ATTEMPTS = 2
@@ -75,6 +75,14 @@ def grade(
             return report
         progress(f"Our side failed ({_first_error(report)}); trying once more on a fresh lab…")
     raise AssertionError("attempts is at least 1")
+
+
+def file_rules(lab: Lab) -> dict[str, FileRule]:
+    """What the lab asks for, as `submission.collect` takes it."""
+    return {
+        name: FileRule(required=rule.required, max_bytes=rule.max_kb * 1024)
+        for name, rule in lab.submission.files.items()
+    }
 
 
 def rejected(job_lab: Lab, parameters: Mapping[str, int], provider: str, student: str, why: str) -> Report:
