@@ -217,9 +217,9 @@ class Host:
             return False
 
     @contextlib.contextmanager
-    def capture(self, interface: str, *, seconds: float = 20.0) -> Iterator[Capture]:
+    def capture(self, interface: str) -> Iterator[Capture]:
         """Record the IPv4 frames on `interface` while the block runs; read them with `frames()`."""
-        answer = self.hands.ask("capture", interface=interface, seconds=seconds)
+        answer = self.hands.ask("capture", interface=interface)
         capture = Capture(self.hands, answer["capture"])
         try:
             yield capture
@@ -237,7 +237,7 @@ class Capture:
     def frames(self) -> list[bytes]:
         """The Ethernet frames so far, oldest first."""
         answer = self._hands.ask("captured", capture=self._handle, stop=False)
-        return [frame.encode("latin-1") for _kind, frame in answer["frames"]]
+        return [frame.encode("latin-1") for frame in answer["frames"]]
 
     def stop(self) -> None:
         self._hands.ask("captured", capture=self._handle, stop=True)

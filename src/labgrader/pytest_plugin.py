@@ -1,7 +1,8 @@
 """The pytest plugin that runs a lab's checks: markers, order, fixtures, and one event for each outcome.
 
 For authors: a check is a function `test_ID` in labs/LAB/checks/, its docstring's first line is the title
-that the student sees, and it carries `@pytest.mark.points(N, requires=[…], hint="…", hidden=…, last=…)`.
+that the student sees, and it carries `@pytest.mark.points(N, requires=[…], after=[…], hint="…", hidden=…, last=…)`. `requires` blocks the check
+when one of those failed; `after` only orders it, for checks that decide themselves with `blocked()`.
 Fixtures: one for each host of the lab by its name (probes.Host), `parameters`, `lab`, `passed`.
 Loaded by the session with `-p`; never on its own.
 """
@@ -26,7 +27,7 @@ from labgrader.results import CheckResult, Outcome
 from labgrader.spec import Lab
 from labgrader.verdicts import Blocked, Failed, Notebook
 
-MARKER_KEYS = {"requires", "hint", "hidden", "last"}
+MARKER_KEYS = {"requires", "after", "hint", "hidden", "last"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Check:
     title: str
     points: float
     requires: tuple[str, ...]
+    after: tuple[str, ...]
     hint: str | None
     hidden: bool
     last: bool
@@ -101,8 +103,9 @@ class GradingPlugin:
             items.clear()
             return
         order = _order(checks, self.seed)
+        # Announced in the order in which the author wrote them: that is how a reader meets them.
         items.sort(key=lambda item: order.index(_id_of(item)))
-        self.announce([self.checks[name] for name in order])
+        self.announce(checks)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -232,14 +235,15 @@ def _check_of(item: pytest.Item) -> Check:
     if not docstring:
         raise SpecError(f"{place}: {item.name} needs a docstring; its first line is the title the student sees.")
     options = marker.kwargs
-    requires = options.get("requires", ())
-    if isinstance(requires, str):
-        raise SpecError(f"{place}: requires={requires!r} must be a list: requires=[{requires!r}].")
+    for key in ("requires", "after"):
+        if isinstance(options.get(key), str):
+            raise SpecError(f"{place}: {key}={options[key]!r} must be a list: {key}=[{options[key]!r}].")
     return Check(
         _id_of(item),
         docstring.strip().splitlines()[0].rstrip("."),
         float(marker.args[0]),
-        tuple(requires),
+        tuple(options.get("requires", ())),
+        tuple(options.get("after", ())),
         options.get("hint"),
         bool(options.get("hidden", False)),
         bool(options.get("last", False)),
@@ -254,7 +258,7 @@ def _validate(lab: Lab, checks: list[Check]) -> dict[str, Check]:
             raise SpecError(f"{check.place}: there is a check {check.id} already, at {known[check.id].place}.")
         known[check.id] = check
     for check in checks:
-        for name in check.requires:
+        for name in (*check.requires, *check.after):
             if name not in known:
                 raise SpecError(
                     f"{check.place}: requires {name!r}, which is no check of this lab (there are: {', '.join(known)})."
@@ -275,7 +279,7 @@ def _order(checks: list[Check], seed: int | None) -> list[str]:
     waiting.sort(key=lambda check: check.last)
     done: list[str] = []
     while waiting:
-        ready = next((c for c in waiting if all(name in done for name in c.requires)), None)
+        ready = next((c for c in waiting if all(name in done for name in (*c.requires, *c.after))), None)
         if ready is None:
             circle = ", ".join(check.id for check in waiting)
             raise SpecError(f"{waiting[0].place}: these checks require each other in a circle: {circle}.")

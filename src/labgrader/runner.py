@@ -259,7 +259,8 @@ def _account_for(seen: _Seen, log: str) -> list[CheckResult]:
             checks.append(
                 CheckResult(plan["id"], plan["title"], plan["points"], Outcome.ERROR, f"Not judged: {why}", hidden=plan["hidden"])
             )
-    return checks
+    places = {plan["id"]: place for place, plan in enumerate(seen.planned)}
+    return sorted(checks, key=lambda check: places[check.id])
 
 
 def _why_incomplete(seen: _Seen, checks: list[CheckResult]) -> str:

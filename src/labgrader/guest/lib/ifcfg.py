@@ -173,7 +173,7 @@ def _prefix(reader, suffix, address):
             reader.fail("NETMASK" + suffix, "NETMASK%s=%s is not a netmask." % (suffix, mask))
             return None
         return bits.count("1")
-    if address is None or reader.settings.get("NETMASK" + suffix, None) and reader.text("NETMASK" + suffix):
+    if address is None or (reader.settings.get("NETMASK" + suffix, None) and reader.text("NETMASK" + suffix)):
         return None
     first = int(address) >> 24
     return 8 if first < 128 else 16 if first < 192 else 24

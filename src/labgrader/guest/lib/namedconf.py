@@ -88,7 +88,7 @@ def tokens(text):
 
 def _ends_word(text, pos):
     char = text[pos]
-    return char in '{};!"#\0' or char.isspace() or char == "/" and text[pos + 1:pos + 2] in ("/", "*")
+    return char in '{};!"#\0' or char.isspace() or (char == "/" and text[pos + 1:pos + 2] in ("/", "*"))
 
 
 def _unescaped(text):

@@ -19,7 +19,7 @@ def changed(text, servers, domain=None):
     if known and not fresh:
         return text
     kept = [line for line, w in zip(lines, words)
-            if not (w and (w[0] == "nameserver" and not known or w[0] in ("search", "domain") and fresh))]
+            if not (w and ((w[0] == "nameserver" and not known) or (w[0] in ("search", "domain") and fresh)))]
     if fresh:
         kept.append("search " + " ".join(fresh + listed))
     if not known:

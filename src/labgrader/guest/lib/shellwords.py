@@ -18,7 +18,7 @@ _SPECIAL_PARAMETERS = "{(*@#?-$!"
 
 
 class ShellSyntaxError(Exception):
-    """The file cannot be read at all; ``str()`` is one sentence with file and line."""
+    """A shell would stop reading here; ``str()`` is one sentence with file and line."""
 
 
 def show(value, limit=60):
@@ -39,7 +39,7 @@ def parse(text, path):
 
     settings: dict of key to Setting, the last assignment winning; notes: sentences on lines that a
     shell would have taken for something else than an assignment. ``path`` is only used in sentences.
-    Raises ShellSyntaxError where a quote is never closed.
+    Raises ShellSyntaxError, as for a quote that is never closed.
     """
     settings = {}
     notes = []
@@ -81,6 +81,8 @@ def _commands(text, path):
         if char in "\n;":
             if words:
                 yield words
+            elif char == ";":
+                raise ShellSyntaxError("%s:%d: a ';' stands where a setting is expected." % (path, line))
             words = []
             line += char == "\n"
             pos += 1

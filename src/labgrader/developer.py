@@ -1,0 +1,73 @@
+"""The commands for those who work on labgrader itself: its tests and its linters."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+
+from labgrader.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+LINTERS = {
+    "ruff check": ["ruff", "check"],
+    "ruff format": ["ruff", "format", "--check"],
+    "mypy": ["mypy"],
+}
+# pytest's own numbers (pytest.ExitCode), told as this project's: 1 something failed, 2 wrong usage, 3 our machinery.
+STATUS = {0: 0, 3: 3, 4: 2, 5: 2}
+
+
+def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool) -> int:
+    """Run the project's tests with this interpreter's pytest; returns an exit status.
+
+    keyword: pytest's -k. paths: files or test ids (default: all). rest: further arguments for pytest.
+    fast: leave out the tests marked `slow`. Raises UsageError where pytest is not installed.
+    """
+    _must_have("pytest", "test")
+    argv = [sys.executable, "-m", "pytest", *paths]
+    if keyword is not None:
+        argv += ["-k", keyword]
+    if fast:
+        argv += ["-m", "not slow"]
+    return STATUS.get(_run(argv + rest), 1)
+
+
+def lint() -> int:
+    """Run ruff, its formatter's check and mypy; prints what each that failed had to say. 0, or 1 if one failed."""
+    failed = []
+    for name, words in LINTERS.items():
+        _must_have(words[0], "lint")
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        print(f"{'ok   ' if done.returncode == 0 else 'WRONG'}  {name}", flush=True)
+        if done.returncode != 0:
+            failed.append(name)
+            print(done.stdout, end="" if done.stdout.endswith("\n") else "\n", flush=True)
+    return 1 if failed else 0
+
+
+def _must_have(module: str, task: str) -> None:
+    if find_spec(module) is None:
+        raise UsageError(f"{module} is not installed in this environment; ./lab {task} installs it and runs it.")
+
+
+def _run(argv: list[str]) -> int:
+    """Run a command in the checkout to its end; a signal to us becomes one Ctrl-C for it, so that it tidies up."""
+    process = subprocess.Popen(argv, cwd=ROOT)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        # The terminal sends Ctrl-C to both of us; twice would break its tidying up.
+        if number == signal.SIGTERM:
+            process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
