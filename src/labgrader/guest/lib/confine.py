@@ -22,7 +22,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def spawn(argv, user, cwd, environment, limits):
     """Start `argv` as `user` on a new pseudo-terminal; return (pid, master descriptor).
 
-    `limits`: processes, memory_mb, cpu_s, disk_mb, open_files.
+    `limits`: processes, memory_mb, cpu_s, disk_mb, open_files. Raises OSError when the program could not
+    be started at all, which is never the student's doing.
     """
     account = pwd.getpwnam(user)
     master, slave = os.openpty()
@@ -35,22 +36,34 @@ def spawn(argv, user, cwd, environment, limits):
     termios.tcsetattr(slave, termios.TCSANOW, attributes)
     # The program may look itself up under /dev/pts: let it own its terminal.
     os.fchown(slave, account.pw_uid, account.pw_gid)
+    # Closed by a successful exec; a sentence on it says that there was none.
+    trouble, told = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, 3)
             os.setsid()
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
             for fd in (0, 1, 2):
                 os.dup2(slave, fd)
-            os.closerange(3, 1024)
-            _become(account, limits)
+            os.closerange(3, told)
+            os.closerange(told + 1, 1024)
+            # Before it becomes the user, who may have closed his home to himself.
             os.chdir(cwd)
+            _become(account, limits)
             os.execvpe(argv[0], argv, environment)
         except BaseException as error:
-            os.write(2, ("labgrader could not start the program: %s\n" % error).encode())
+            os.write(told, str(error).encode("utf-8", "replace")[:500])
         finally:
             os._exit(127)
     os.close(slave)
+    os.close(told)
+    words = os.read(trouble, 500)
+    os.close(trouble)
+    if words:
+        os.close(master)
+        os.waitpid(pid, 0)
+        raise OSError("%s could not be started: %s" % (argv[0], words.decode("utf-8", "replace")))
     os.set_blocking(master, False)
     return pid, master
 

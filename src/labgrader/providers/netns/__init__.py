@@ -179,4 +179,5 @@ class NamespaceLab:
                 process.kill()
                 process.wait()
             process.stdout.close()
-        runtime.release(self.lab_id, self._folder, self._lock)
+        made = [item for directories in self._cgroups.directories.values() for item in directories]
+        runtime.release(self._folder, self._lock, made)

@@ -56,8 +56,10 @@ def make(lab_id: str, hosts: list[str], limits: Limits) -> Cgroups:
 
 
 def leftovers() -> list[Path]:
-    """Every cgroup that carries our prefix."""
-    return [path for path in ROOT.glob(f"**/{PREFIX}*") if path.is_dir()]
+    """Every cgroup that carries our prefix; others may come and go while we look."""
+    return [
+        Path(parent, name) for parent, names, _ in os.walk(ROOT) for name in names if name.startswith(PREFIX)
+    ]
 
 
 def _settings_v2(limits: Limits) -> dict[str, dict[str, object]]:

@@ -31,6 +31,7 @@ from labgrader.providers.netns.ids import COUNT, id_range
 GUEST = Path(__file__).resolve().parents[2] / "guest"
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 BUILD_S = 900.0
+BUILD_BYTES = 700 << 20
 # A month: security fixes of the daemons should reach the hosts without anybody's doing.
 NO_DOCUMENTATION = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 INSTALL = ["/usr/bin/python3", "-I", "/usr/lib/labgrader/install.py"]
@@ -157,25 +158,46 @@ def _bootstrap(tar: Path) -> None:
     ]
     _say("Building the hosts' image from Debian packages (once; about half a minute)…")
     started = time.monotonic()
+    workspace = _workspace()
     with log.open("wb") as file, log.open("rb") as reader:
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=file, stderr=file, env={**os.environ, "TMPDIR": workspace}
+        )
         assert process.stdin is not None
         process.stdin.write(apt_sources.text().encode())
         process.stdin.close()
-        while process.poll() is None:
-            if time.monotonic() - started > BUILD_S:
-                process.kill()
-                raise LabError(f"mmdebstrap did not end within {BUILD_S:.0f} s; its log: {log}")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
-            for line in reader.read().decode("utf-8", "replace").splitlines():
-                if line.startswith("I: ") and not line.startswith("I: cleaning"):
-                    _say(f"  {time.monotonic() - started:4.0f} s  {line[3:]}")
+        try:
+            while process.poll() is None:
+                if time.monotonic() - started > BUILD_S:
+                    raise LabError(f"mmdebstrap did not end within {BUILD_S:.0f} s; its log: {log}")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1.0)
+                for line in reader.read().decode("utf-8", "replace").splitlines():
+                    if line.startswith("I: ") and not line.startswith("I: cleaning"):
+                        _say(f"  {time.monotonic() - started:4.0f} s  {line[3:]}")
+        except BaseException:
+            process.terminate()  # it then removes what it made
+            process.wait()
+            raise
     if process.returncode != 0:
         partial.unlink(missing_ok=True)
         errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "W:"))]
         raise LabError(f"mmdebstrap failed: {' / '.join(errors[-3:]) or 'no word of why'}; its log: {log}")
     partial.rename(tar)
+
+
+def _workspace() -> str:
+    """A folder for mmdebstrap to work in: the first with room that the hosts' root, a stranger, may pass to."""
+    for place in (tempfile.gettempdir(), "/var/tmp", "/tmp"):  # noqa: S108 - mmdebstrap makes its own folder there
+        path = Path(place).resolve()
+        open_to_all = os.geteuid() == 0 or all(p.stat().st_mode & 0o001 for p in (path, *path.parents))
+        space = os.statvfs(path)
+        if open_to_all and os.access(path, os.W_OK) and space.f_bavail * space.f_frsize >= BUILD_BYTES:
+            return str(path)
+    raise LabError(
+        f"The hosts' image needs {BUILD_BYTES >> 20} MB for a while in a folder that others may pass through, and "
+        f"neither {tempfile.gettempdir()} nor /var/tmp nor /tmp is one; set TMPDIR to such a folder."
+    )
 
 
 def _pack_guest(target: io.IOBase) -> None:

@@ -13,13 +13,17 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from labgrader.errors import LabError
 from labgrader.providers.netns import cgroups
 
 LAB_ID = re.compile(r"[0-9a-f]{8}\Z")
+CGROUP = re.compile(re.escape(cgroups.PREFIX) + r"([0-9a-f]{8})-[a-z][a-z0-9-]*\Z")
 END_S = 5.0
+# A lab with another runtime folder has cgroups for a moment before it has processes.
+STRANGE_S = 60.0
 
 
 def root() -> Path:
@@ -53,10 +57,11 @@ def claim(lab_id: str) -> tuple[Path, int]:
     return folder, lock
 
 
-def release(lab_id: str, folder: Path, lock: int) -> None:
+def release(folder: Path, lock: int, directories: Iterable[str]) -> None:
     """Remove the folder and the lab's cgroups (the supervisor normally has) and let go of the lock."""
     shutil.rmtree(folder, ignore_errors=True)
-    _remove_cgroups(lab_id)
+    for directory in directories:
+        _remove(Path(directory))
     try:
         os.close(lock)
     except OSError:
@@ -66,22 +71,35 @@ def release(lab_id: str, folder: Path, lock: int) -> None:
 def clean() -> list[str]:
     """End and remove every lab of this user's whose grader is gone; a line for each thing removed."""
     removed = []
+    dead = set()
     for folder in sorted(root().iterdir()):
-        if not LAB_ID.match(folder.name) or _is_owned(folder):
+        if not LAB_ID.match(folder.name) or folder.is_symlink() or not folder.is_dir() or _is_owned(folder):
             continue
+        dead.add(folder.name)
         for pid in _supervisors(folder.name):
             _end(pid)
             removed.append(f"process {pid} (supervisor of lab {folder.name})")
         shutil.rmtree(folder, ignore_errors=True)
         removed.append(f"folder {folder}")
-    live = {folder.name for folder in root().iterdir()}
     for directory in cgroups.leftovers():
-        lab_id = directory.name.removeprefix(cgroups.PREFIX)[:8]
-        if lab_id in live or directory.lstat().st_uid != os.geteuid():
-            continue
-        if _remove(directory):
+        if _is_left_over(directory, dead) and _remove(directory):
             removed.append(f"cgroup {directory}")
     return removed
+
+
+def _is_left_over(directory: Path, dead: set[str]) -> bool:
+    """Whether a cgroup is of a lab of this user's that is gone."""
+    shape = CGROUP.match(directory.name)
+    try:
+        seen = directory.lstat()
+        if shape is None or seen.st_uid != os.geteuid():
+            return False
+        if shape[1] in dead:
+            return True
+        strange = time.time() - seen.st_mtime < STRANGE_S or (directory / "cgroup.procs").read_text() != ""
+        return not strange and not (root() / shape[1]).exists() and not _supervisors(shape[1])
+    except OSError:
+        return False
 
 
 def _is_owned(folder: Path) -> bool:
@@ -126,12 +144,6 @@ def _end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def _remove_cgroups(lab_id: str) -> None:
-    for directory in cgroups.leftovers():
-        if directory.name.startswith(f"{cgroups.PREFIX}{lab_id}-"):
-            _remove(directory)
 
 
 def _remove(directory: Path) -> bool:
