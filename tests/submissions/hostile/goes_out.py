@@ -1,0 +1,19 @@
+# expect: score=100
+# Looks for a way out of the lab before it serves; there is none.
+import socket
+
+for address in (("192.0.2.1", 80), ("1.1.1.1", 53), ("169.254.169.254", 80), ("10.0.2.2", 22)):
+    out = socket.socket()
+    out.settimeout(0.5)
+    try:
+        out.connect(address)
+        out.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        print("OUT", address, out.recv(16))
+    except OSError as error:
+        print("shut", address, error)
+    out.close()
+s = socket.create_server(("", 11200))
+c, a = s.accept()
+print(a)
+print(c.recv(1024))
+c.close()

@@ -1,0 +1,7 @@
+# expect: fails=starts blocked=reachable_on_eth0,reachable_from_v1,prints_client_address,prints_message,closes_connection,port_reusable
+# A traceback of a thousand frames.
+def serve(n):
+    return serve(n + 1)
+
+
+serve(0)
