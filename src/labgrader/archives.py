@@ -94,22 +94,22 @@ def _zip(data: bytes, shown: str) -> Iterator[Member]:
     # Counted before zipfile makes an object of each.
     if data.count(b"PK\x01\x02") > RAW_MEMBERS:
         raise SubmissionError(f"{shown} holds more than {RAW_MEMBERS} files; {_ONLY_ASKED}.")
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        infos = archive.infolist()
-        _bomb(shown, sum(info.file_size for info in infos), len(data))
-        for info in infos:
-            name = info.orig_filename
-            if not info.flag_bits & 0x800:
-                try:
-                    name = _text(name.encode("cp437"))
-                except UnicodeEncodeError:
-                    pass  # Python took it from the Unicode extra field
-            if name.endswith(("/", "\\")):
-                continue
-            mode = info.external_attr >> 16 if info.create_system == 3 else 0
-            kind = "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else kind_of(mode)
-            if kind != "a folder":
-                yield Member(_parts(name), kind, info.file_size, _zip_reader(archive, info, shown))
+    archive = zipfile.ZipFile(io.BytesIO(data))  # not closed: the members are read later, and it is memory
+    infos = archive.infolist()
+    _bomb(shown, sum(info.file_size for info in infos), len(data))
+    for info in infos:
+        name = info.orig_filename
+        if not info.flag_bits & 0x800:
+            try:
+                name = _text(name.encode("cp437"))
+            except UnicodeEncodeError:
+                pass  # Python took it from the Unicode extra field
+        if name.endswith(("/", "\\")):
+            continue
+        mode = info.external_attr >> 16 if info.create_system == 3 else 0
+        kind = "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else kind_of(mode)
+        if kind != "a folder":
+            yield Member(_parts(name), kind, info.file_size, _zip_reader(archive, info, shown))
 
 
 def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Callable[[int], bytes]:
