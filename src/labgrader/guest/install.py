@@ -1,8 +1,9 @@
 """Turns an image of Debian packages into a lab host's root file system.
 
-Run once, as root inside the image (``chroot``, cwd /), after ``rootfs`` has been copied over it and ``lib`` to
-/usr/lib/labgrader. Running it again changes nothing.
+Run once, as root inside the image (``chroot``, cwd /), after ``rootfs`` has been copied over it and
+``lib`` to /usr/lib/labgrader. Running it again changes nothing.
 """
+
 import compileall
 import glob
 import os
@@ -13,8 +14,12 @@ REAL = "/usr/libexec/labgrader"
 
 # SHA-512 crypt of the course's passwords, "1" for lisi and "redhat" for root: known to everyone, no secret,
 # and with a fixed salt, so that the same packages give the same image.
-LISI_HASH = ("$6$lisi.salt$Mi.Jx912TGL7vZBHV7HMdRUU/ym1eFuJ2zwTomCjSVhqq4pLLRuaVjLAXlH6slK0ErDOdZXQvCo3TivbXxkmV1")
-ROOT_HASH = ("$6$root.salt$rhsfUmLjSoOQvEdPL5KGmZbp2hAJiOgjj9j3spG/sLKxERml/JpOkOgCjD.prHghvRUBIAruZv.jIEYiod6at/")
+LISI_HASH = (
+    "$6$lisi.salt$Mi.Jx912TGL7vZBHV7HMdRUU/ym1eFuJ2zwTomCjSVhqq4pLLRuaVjLAXlH6slK0ErDOdZXQvCo3TivbXxkmV1"
+)
+ROOT_HASH = (
+    "$6$root.salt$rhsfUmLjSoOQvEdPL5KGmZbp2hAJiOgjj9j3spG/sLKxERml/JpOkOgCjD.prHghvRUBIAruZv.jIEYiod6at/"
+)
 
 ACCOUNTS = (  # name, uid = gid, home, shell, shadow field
     ("named", NAMED, "/var/named", "/usr/sbin/nologin", "*"),
@@ -31,11 +36,31 @@ LINKS = {
 }
 
 UNWANTED = (
-    "/etc/ssh/ssh_host_*", "/etc/bind", "/var/cache/bind", "/etc/default/named", "/etc/init.d", "/etc/rc?.d",
-    "/etc/cron.*", "/etc/logrotate.d", "/etc/update-motd.d", "/etc/motd", "/etc/resolv.conf.save",
-    "/etc/dhcp/dhclient-*-hooks.d", "/etc/network", "/etc/ppp", "/etc/systemd/system",
-    "/usr/lib/systemd/system", "/var/cache/apt/*", "/var/lib/apt/lists/*", "/var/cache/debconf/*-old",
-    "/var/log/apt", "/var/log/*.log", "/var/log/lastlog", "/var/log/faillog", "/etc/sv", "/etc/runit",
+    "/etc/ssh/ssh_host_*",
+    "/etc/bind",
+    "/var/cache/bind",
+    "/etc/default/named",
+    "/etc/init.d",
+    "/etc/rc?.d",
+    "/etc/cron.*",
+    "/etc/logrotate.d",
+    "/etc/update-motd.d",
+    "/etc/motd",
+    "/etc/resolv.conf.save",
+    "/etc/dhcp/dhclient-*-hooks.d",
+    "/etc/network",
+    "/etc/ppp",
+    "/etc/systemd/system",
+    "/usr/lib/systemd/system",
+    "/var/cache/apt/*",
+    "/var/lib/apt/lists/*",
+    "/var/cache/debconf/*-old",
+    "/var/log/apt",
+    "/var/log/*.log",
+    "/var/log/lastlog",
+    "/var/log/faillog",
+    "/etc/sv",
+    "/etc/runit",
 )
 XINETD_SERVICES = ("telnet",)
 
@@ -81,7 +106,7 @@ def _link(path, target):
 
 
 def _wrap(name):
-    """Move a program of Debian's BIND aside and put our wrapper (see named_cli.py) where people look for it."""
+    """Move a program of Debian's BIND aside; put our wrapper (named_cli.py) where people look for it."""
     os.makedirs(REAL, 0o755, exist_ok=True)
     for folder in ("/usr/sbin/", "/usr/bin/"):
         if os.path.exists(folder + name) and not os.path.islink(folder + name):
@@ -91,7 +116,11 @@ def _wrap(name):
 
 def _accounts():
     _rewrite("/etc/passwd", {n: "%s:x:%d:%d::%s:%s" % (n, i, i, h, s) for n, i, h, s, _ in ACCOUNTS})
-    _rewrite("/etc/group", {n: "%s:x:%d:" % (n, i) for n, i, _, _, _ in ACCOUNTS}, {i for _, i, _, _, _ in ACCOUNTS})
+    _rewrite(
+        "/etc/group",
+        {n: "%s:x:%d:" % (n, i) for n, i, _, _, _ in ACCOUNTS},
+        {i for _, i, _, _, _ in ACCOUNTS},
+    )
     _rewrite("/etc/gshadow", {n: "%s:!::" % n for n, _, _, _, _ in ACCOUNTS})
     shadow = {n: "%s:%s:17896:0:99999:7:::" % (n, f) for n, _, _, _, f in ACCOUNTS}
     shadow["root"] = "root:%s:17896:0:99999:7:::" % ROOT_HASH
@@ -104,11 +133,14 @@ def _accounts():
 
 
 def _rewrite(path, lines, numbers=()):
-    """Put ``lines`` (name to line) into an account file in place of what it says of them and of group numbers."""
+    """Put ``lines`` (name to line) into an account file for what it says of these names and group numbers."""
     with open(path) as stream:
         old = stream.read().splitlines()
-    kept = [line for line in old if line.split(":")[0] not in lines
-            and not (numbers and int(line.split(":")[2]) in numbers)]
+    kept = [
+        line
+        for line in old
+        if line.split(":")[0] not in lines and not (numbers and int(line.split(":")[2]) in numbers)
+    ]
     with open(path, "w") as stream:
         stream.write("".join(line + "\n" for line in kept + list(lines.values())))
 
@@ -123,18 +155,27 @@ def _named_files():
             fields = line.split(";")[0].split()
             if "DNSKEY" in fields:
                 at = fields.index("DNSKEY") + 1
-                keys.append('\t. initial-key %s %s %s\n\t\t"%s";\n' % (
-                    fields[at], fields[at + 1], fields[at + 2], "".join(fields[at + 3:])))
-    _write("/etc/named.root.key", "// The root zone's key-signing keys, from which others are trusted.\n"
-                                  "trust-anchors {\n%s};\n" % "".join(keys))
+                keys.append(
+                    '\t. initial-key %s %s %s\n\t\t"%s";\n'
+                    % (fields[at], fields[at + 1], fields[at + 2], "".join(fields[at + 3 :]))
+                )
+    _write(
+        "/etc/named.root.key",
+        "// The root zone's key-signing keys, from which others are trusted.\n"
+        "trust-anchors {\n%s};\n" % "".join(keys),
+    )
     for name, mode in (("data", 0o770), ("dynamic", 0o770), ("slaves", 0o770)):
         os.makedirs("/var/named/" + name, exist_ok=True)
         os.chown("/var/named/" + name, NAMED, NAMED)
         os.chmod("/var/named/" + name, mode)
     os.chown("/var/named", 0, NAMED)
     os.chmod("/var/named", 0o1770)
-    for path in glob.glob("/var/named/named.*") + [
-            "/etc/named.conf", "/etc/named.rfc1912.zones", "/etc/named.root.key"]:
+    for path in [
+        *glob.glob("/var/named/named.*"),
+        "/etc/named.conf",
+        "/etc/named.rfc1912.zones",
+        "/etc/named.root.key",
+    ]:
         os.chown(path, 0, NAMED)
         os.chmod(path, 0o644 if path.endswith(".key") else 0o640)
     os.makedirs("/etc/named", exist_ok=True)
@@ -143,9 +184,15 @@ def _named_files():
 
 
 def _directories():
-    for path, mode in (("/var/lib/dhclient", 0o755), ("/run/labgrader/units", 0o755), ("/etc/dnsmasq.d", 0o755),
-                       ("/etc/systemd/system/multi-user.target.wants", 0o755), ("/run/sshd", 0o755),
-                       ("/var/git", 0o755), ("/etc/bind", 0o755)):
+    for path, mode in (
+        ("/var/lib/dhclient", 0o755),
+        ("/run/labgrader/units", 0o755),
+        ("/etc/dnsmasq.d", 0o755),
+        ("/etc/systemd/system/multi-user.target.wants", 0o755),
+        ("/run/sshd", 0o755),
+        ("/var/git", 0o755),
+        ("/etc/bind", 0o755),
+    ):
         os.makedirs(path, exist_ok=True)
         os.chmod(path, mode)
     _write("/var/log/messages", "")

@@ -4,6 +4,7 @@ On a namespace host only xinetd sees it, through libfaketime and an offset file 
 at the clock; an offset, so that time goes on from the given moment. On a machine with a clock of its own
 that clock is set.
 """
+
 import glob
 import os
 import sys
@@ -21,8 +22,13 @@ def preload():
         return {}
     if not os.path.exists(OFFSET):
         _write(OFFSET, "+0\n")
-    return {"LD_PRELOAD": found[0], "FAKETIME_NO_CACHE": "1", "FAKETIME_TIMESTAMP_FILE": OFFSET,
-            "FAKETIME_ONLY_CMDS": "xinetd", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {
+        "LD_PRELOAD": found[0],
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_TIMESTAMP_FILE": OFFSET,
+        "FAKETIME_ONLY_CMDS": "xinetd",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def _write(path, text):

@@ -1,4 +1,5 @@
 """Starts and ends ISC dhclient for one interface."""
+
 import os
 
 import proc
@@ -24,10 +25,25 @@ def start(device, persistent, peerdns):
     if not os.path.isdir("/var/lib/dhclient"):
         os.makedirs("/var/lib/dhclient", 0o755)
     own = "/etc/dhcp/dhclient-%s.conf" % device
-    argv = ["dhclient"] + ([] if persistent else ["-1"]) + [
-        "-4", "-q", "-cf", own if os.path.exists(own) else CONF, "-sf", SCRIPT,
-        "-lf", "/var/lib/dhclient/dhclient--%s.lease" % device, "-pf", _pidfile(device),
-        "-e", "PEERDNS=" + ("yes" if peerdns else "no"), device]
+    argv = (
+        ["dhclient"]
+        + ([] if persistent else ["-1"])
+        + [
+            "-4",
+            "-q",
+            "-cf",
+            own if os.path.exists(own) else CONF,
+            "-sf",
+            SCRIPT,
+            "-lf",
+            "/var/lib/dhclient/dhclient--%s.lease" % device,
+            "-pf",
+            _pidfile(device),
+            "-e",
+            "PEERDNS=" + ("yes" if peerdns else "no"),
+            device,
+        ]
+    )
     status, out, err = proc.run(argv, timeout=DEADLINE)
     if status == 0:
         return None
@@ -51,9 +67,24 @@ def stop(device):
     pid = proc.pid_of(_pidfile(device), "dhclient")
     if pid is None:
         return
-    proc.run(["dhclient", "-4", "-r", "-q", "-cf", CONF, "-sf", SCRIPT,
-              "-lf", "/var/lib/dhclient/dhclient--%s.lease" % device, "-pf", _pidfile(device), device],
-             timeout=5.0)
+    proc.run(
+        [
+            "dhclient",
+            "-4",
+            "-r",
+            "-q",
+            "-cf",
+            CONF,
+            "-sf",
+            SCRIPT,
+            "-lf",
+            "/var/lib/dhclient/dhclient--%s.lease" % device,
+            "-pf",
+            _pidfile(device),
+            device,
+        ],
+        timeout=5.0,
+    )
     if proc.comm(pid) == "dhclient":
         proc.end(pid, "dhclient")
     if os.path.exists(_pidfile(device)):

@@ -1,4 +1,5 @@
 """What an ``ifcfg-*`` file asks of an interface: pure functions, nothing is executed or configured."""
+
 import ipaddress
 from collections import namedtuple
 
@@ -6,8 +7,11 @@ from shellwords import ShellSyntaxError, parse, show
 
 # addresses: list of (IPv4 address, prefix length) as (str, int); dns: list of str;
 # gateway, domain, hwaddr, macaddr: str or None; mtu: int or None; protocol: "static" or "dhcp"
-Interface = namedtuple("Interface", "path device onboot protocol addresses gateway dns peerdns domain"
-                                    " hwaddr macaddr mtu persistent zeroconf notes")
+Interface = namedtuple(
+    "Interface",
+    "path device onboot protocol addresses gateway dns peerdns domain"
+    " hwaddr macaddr mtu persistent zeroconf notes",
+)
 
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
@@ -61,8 +65,11 @@ class _Reader:
             self.fail(key, "%s=%s cannot be used: %s." % (key, show(setting.value), setting.problem))
             return ""
         if "\r" in setting.value:
-            self.fail(key, "%s=%s ends in a carriage return (Windows line ending); save the file with"
-                           " Unix line endings." % (key, show(setting.value)))
+            self.fail(
+                key,
+                "%s=%s ends in a carriage return (Windows line ending); save the file with"
+                " Unix line endings." % (key, show(setting.value)),
+            )
             return ""
         return setting.value
 
@@ -121,9 +128,22 @@ def read(data, path, name, defaults=()):
         if server and server not in dns:
             dns.append(server)
     interface = Interface(
-        path, device, onboot, protocol, addresses, gateway, dns, peerdns, _domain(reader),
-        reader.mac("HWADDR"), reader.mac("MACADDR"), _mtu(reader), is_true(reader.text("PERSISTENT_DHCLIENT")),
-        not reader.text("NOZEROCONF"), notes)
+        path,
+        device,
+        onboot,
+        protocol,
+        addresses,
+        gateway,
+        dns,
+        peerdns,
+        _domain(reader),
+        reader.mac("HWADDR"),
+        reader.mac("MACADDR"),
+        _mtu(reader),
+        is_true(reader.text("PERSISTENT_DHCLIENT")),
+        not reader.text("NOZEROCONF"),
+        notes,
+    )
     if reader.problems:
         raise IfcfgError(reader.problems, device)
     return interface
@@ -145,10 +165,9 @@ def _device(reader, name):
 def _addresses(reader):
     """Return [(address, prefix)] of IPADDR, IPADDR0, IPADDR1 ...: from 2 on the first gap ends the list."""
     found = []
-    for index in [""] + list(range(256)):
-        suffix = str(index)
+    for suffix in ["", *map(str, range(256))]:
         if not reader.settings.get("IPADDR" + suffix, None) or not reader.settings["IPADDR" + suffix].value:
-            if suffix and index >= 2:
+            if suffix and int(suffix) >= 2:
                 break
             continue
         address = reader.address("IPADDR" + suffix)
@@ -195,8 +214,10 @@ def _gateway(reader, device, addresses, notes):
         network = ipaddress.IPv4Network("%s/%d" % addresses[0], strict=False)
         if gateway in network:
             return str(gateway)
-        notes.append("%s: %s=%s is not in the network %s of %s, so it does not become the default route." % (
-            reader.where(key), key, gateway, network, device))
+        notes.append(
+            "%s: %s=%s is not in the network %s of %s, so it does not become the default route."
+            % (reader.where(key), key, gateway, network, device)
+        )
         return None
     return None
 

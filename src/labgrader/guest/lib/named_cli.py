@@ -2,6 +2,7 @@
 
 Without this they would stop at an option that the course teaches and this BIND has removed.
 """
+
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ def main(argv):
     except namedcopy.ConfigError as error:
         sys.stderr.write("%s\n" % error)
         return 1
-    return _run(_REAL + name, [name] + args)
+    return _run(_REAL + name, [name, *args])
 
 
 def _replaced(name, args):
@@ -44,7 +45,7 @@ def _replaced(name, args):
     for note in notes:
         sys.stderr.write(note + "\n")
     if at is not None:
-        return args[:at] + [target] + args[at + 1:]
+        return [*args[:at], target, *args[at + 1 :]]
     return args + (["-c", target] if name == "named" else [target])
 
 

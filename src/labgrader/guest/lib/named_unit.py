@@ -1,4 +1,5 @@
 """The named unit: BIND run as RHEL runs it, on a copy of named.conf that this BIND can read."""
+
 import os
 
 import namedcopy
@@ -22,7 +23,7 @@ def start():
         return [str(error)], []
     _fresh_log()
     # named's parent process ends when the configuration is loaded and the sockets are open, or with a failure
-    status, out, err = proc.run([REAL] + argv + ["-L", LOG], timeout=DEADLINE)
+    status, _out, err = proc.run([REAL, *argv, "-L", LOG], timeout=DEADLINE)
     if status == 0:
         pid = proc.wait_for(lambda: _find(argv), 2.0)
         if pid:
@@ -39,7 +40,7 @@ def start():
 
 
 def ready(conf):
-    """Make the running copy of ``conf`` and the folders; return (named's arguments, what was dropped as lines)."""
+    """Make folders and the running copy of ``conf``; return (named's arguments, lines on what it drops)."""
     for path, owner, mode in (("/run/named", _UID, 0o755), ("/run/labgrader", 0, 0o755)):
         os.makedirs(path, 0o755, exist_ok=True)
         os.chown(path, owner, owner)
@@ -53,13 +54,16 @@ def ready(conf):
 
 def notes_of(dropped):
     """Return a sentence for each removed option that was left out."""
-    return ["%s:%d: option '%s' is no longer known to this BIND and was left out of the running copy." % entry
-            for entry in dropped]
+    return [
+        "%s:%d: option '%s' is no longer known to this BIND and was left out of the running copy." % entry
+        for entry in dropped
+    ]
 
 
 def record(dropped):
     """Write what was left out to DROPPED as a JSON list of {"file", "line", "option"}."""
     import json
+
     with open(DROPPED + ".new", "w") as stream:
         json.dump([{"file": f, "line": n, "option": o} for f, n, o in dropped], stream)
         stream.write("\n")
@@ -71,10 +75,13 @@ def key(path="/etc/rndc.key"):
     if os.path.lexists(path):
         return
     from base64 import b64encode
+
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
     with os.fdopen(fd, "w") as stream:
-        stream.write('key "rndc-key" {\n\talgorithm hmac-sha256;\n\tsecret "%s";\n};\n'
-                     % b64encode(os.urandom(32)).decode())
+        stream.write(
+            'key "rndc-key" {\n\talgorithm hmac-sha256;\n\tsecret "%s";\n};\n'
+            % b64encode(os.urandom(32)).decode()
+        )
         os.fchown(fd, 0, _UID)
 
 
@@ -86,7 +93,7 @@ def _find(argv):
             continue
         try:
             with open("/proc/%s/cmdline" % name, "rb") as stream:
-                if stream.read(4096).split(b"\0")[1:1 + len(wanted)] == wanted:
+                if stream.read(4096).split(b"\0")[1 : 1 + len(wanted)] == wanted:
                     return int(name)
         except OSError:
             continue

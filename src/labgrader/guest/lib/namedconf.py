@@ -5,27 +5,48 @@ the flag CFG_CLAUSEFLAG_ANCIENT ("option '...' no longer exists", and named does
 the first stable release in which the option carries it. Options that are merely obsolete only make named
 warn, so they stay.
 """
+
 from collections import namedtuple
 
 _OPTIONS = {  # option: (first stable release that refuses it, the values it took)
-    "deallocate-on-exit": ("9.14", "boolean"), "fake-iquery": ("9.14", "boolean"),
-    "has-old-clients": ("9.14", "boolean"), "host-statistics": ("9.14", "boolean"),
-    "host-statistics-max": ("9.14", "one"), "multiple-cnames": ("9.14", "boolean"),
-    "named-xfer": ("9.14", "one"), "serial-queries": ("9.14", "one"), "statistics-interval": ("9.14", "one"),
-    "treat-cr-as-space": ("9.14", "boolean"), "use-id-pool": ("9.14", "boolean"),
-    "geoip-use-ecs": ("9.18", "boolean"), "sit-secret": ("9.18", "one"), "use-ixfr": ("9.18", "boolean"),
+    "deallocate-on-exit": ("9.14", "boolean"),
+    "fake-iquery": ("9.14", "boolean"),
+    "has-old-clients": ("9.14", "boolean"),
+    "host-statistics": ("9.14", "boolean"),
+    "host-statistics-max": ("9.14", "one"),
+    "multiple-cnames": ("9.14", "boolean"),
+    "named-xfer": ("9.14", "one"),
+    "serial-queries": ("9.14", "one"),
+    "statistics-interval": ("9.14", "one"),
+    "treat-cr-as-space": ("9.14", "boolean"),
+    "use-id-pool": ("9.14", "boolean"),
+    "geoip-use-ecs": ("9.18", "boolean"),
+    "sit-secret": ("9.18", "one"),
+    "use-ixfr": ("9.18", "boolean"),
 }
 _VIEW = {
-    "fetch-glue": ("9.14", "boolean"), "min-roots": ("9.14", "one"), "rfc2308-type1": ("9.14", "boolean"),
+    "fetch-glue": ("9.14", "boolean"),
+    "min-roots": ("9.14", "one"),
+    "rfc2308-type1": ("9.14", "boolean"),
     "topology": ("9.14", "block"),
-    "acache-cleaning-interval": ("9.18", "one"), "acache-enable": ("9.18", "boolean"),
-    "additional-from-auth": ("9.18", "boolean"), "additional-from-cache": ("9.18", "boolean"),
-    "allow-v6-synthesis": ("9.18", "block"), "cache-file": ("9.18", "one"), "cleaning-interval": ("9.18", "one"),
-    "dnssec-enable": ("9.18", "boolean"), "dnssec-lookaside": ("9.18", "lookaside"),
-    "filter-aaaa": ("9.18", "block"), "filter-aaaa-on-v4": ("9.18", "one"), "filter-aaaa-on-v6": ("9.18", "one"),
-    "max-acache-size": ("9.18", "one"), "nosit-udp-size": ("9.18", "one"),
-    "queryport-pool-ports": ("9.18", "one"), "queryport-pool-updateinterval": ("9.18", "one"),
-    "request-sit": ("9.18", "boolean"), "use-queryport-pool": ("9.18", "boolean"),
+    "acache-cleaning-interval": ("9.18", "one"),
+    "acache-enable": ("9.18", "boolean"),
+    "additional-from-auth": ("9.18", "boolean"),
+    "additional-from-cache": ("9.18", "boolean"),
+    "allow-v6-synthesis": ("9.18", "block"),
+    "cache-file": ("9.18", "one"),
+    "cleaning-interval": ("9.18", "one"),
+    "dnssec-enable": ("9.18", "boolean"),
+    "dnssec-lookaside": ("9.18", "lookaside"),
+    "filter-aaaa": ("9.18", "block"),
+    "filter-aaaa-on-v4": ("9.18", "one"),
+    "filter-aaaa-on-v6": ("9.18", "one"),
+    "max-acache-size": ("9.18", "one"),
+    "nosit-udp-size": ("9.18", "one"),
+    "queryport-pool-ports": ("9.18", "one"),
+    "queryport-pool-updateinterval": ("9.18", "one"),
+    "request-sit": ("9.18", "boolean"),
+    "use-queryport-pool": ("9.18", "boolean"),
 }
 _ZONE_COMMON = {"maintain-ixfr-base": ("9.14", "boolean"), "max-ixfr-log-size": ("9.14", "one")}
 _ZONE = {"ixfr-base": ("9.14", "one"), "ixfr-tmp-file": ("9.14", "one"), "pubkey": ("9.14", "four")}
@@ -74,7 +95,7 @@ def tokens(text):
             while pos < size and text[pos] != '"':
                 pos += 2 if text[pos] == "\\" else 1
             pos = min(pos + 1, size)
-            found.append(Token("string", _unescaped(text[start + 1:pos - 1]), start, pos, line))
+            found.append(Token("string", _unescaped(text[start + 1 : pos - 1]), start, pos, line))
             line += text.count("\n", start, pos)
         elif char in "{};!":
             pos += 1
@@ -88,7 +109,7 @@ def tokens(text):
 
 def _ends_word(text, pos):
     char = text[pos]
-    return char in '{};!"#\0' or char.isspace() or (char == "/" and text[pos + 1:pos + 2] in ("/", "*"))
+    return char in '{};!"#\0' or char.isspace() or (char == "/" and text[pos + 1 : pos + 2] in ("/", "*"))
 
 
 def _unescaped(text):
@@ -98,15 +119,16 @@ def _unescaped(text):
     pos = 0
     while pos < len(text):
         pos += text[pos] == "\\"
-        out.append(text[pos:pos + 1])
+        out.append(text[pos : pos + 1])
         pos += 1
     return "".join(out)
 
 
 def find(text, context="top"):
-    """Walk the statements of ``text``, which stands in ``context``, and return what was Found; never raises."""
+    """Walk the statements of ``text``, which stands in ``context``; return what was Found. Never raises."""
     found = Found([], [], [], [], [], [])
-    frames = [(context, [])]  # per open brace: what it belongs to, and the tokens of the statement so far
+    # per open brace: what it belongs to, and the tokens of the statement so far
+    frames: "list[tuple[str, list[Token]]]" = [(context, [])]
     for token in tokens(text):
         where, run = frames[-1]
         if token.kind == "}":
@@ -150,7 +172,7 @@ def _statement(run, where, found):
 
 
 def _shape(run, values):
-    """Return (line, sentence) where a removed option is not written as the BIND that knew it wanted, or None."""
+    """Return (line, sentence) where a removed option is not written as its BIND wanted it, or None."""
     kinds = [t.kind for t in run[1:-1]]
     name = run[0].text
     if values == "block":
@@ -160,13 +182,18 @@ def _shape(run, values):
     counts = {"four": (4,), "lookaside": (1, 3)}.get(values, (1,))
     if not kinds:
         return run[0].line, "'%s' has no value" % name
-    extra = next((t for t in run[1 + counts[-1]:-1] if t.line > run[0].line or len(kinds) > counts[-1]), None)
+    extra = next(
+        (t for t in run[1 + counts[-1] : -1] if t.line > run[0].line or len(kinds) > counts[-1]), None
+    )
     if extra is not None and (len(kinds) not in counts):
         return extra.line, "missing ';' before '%s'" % extra.text
     odd = next((t for t in run[1:-1] if t.kind not in ("word", "string")), None)
     if odd is not None or len(kinds) not in counts:
         token = odd or run[-1]
-        return token.line, "'%s' is not followed by its value: unexpected token near '%s'" % (name, token.text)
+        return token.line, "'%s' is not followed by its value: unexpected token near '%s'" % (
+            name,
+            token.text,
+        )
     if values == "boolean" and run[1].text.lower() not in _BOOLEANS:
         return run[1].line, "boolean expected near '%s'" % run[1].text
     return None

@@ -5,6 +5,7 @@ named says gives the student's own path; lines are the same. Only regular files 
 places where name server configuration lives are read: named starts as root, and its parser quotes what it
 does not understand.
 """
+
 import os
 import stat
 
@@ -29,16 +30,18 @@ class _Copy:
 
 
 def allowed(path):
-    """Tell whether ``path``, an absolute path with links resolved, may be read as name server configuration."""
+    """Tell whether ``path``, absolute and with links resolved, may be read as name server configuration."""
     return path == "/etc/named" or path.startswith(ROOTS)
 
 
 def read(path, where):
-    """Return the text of ``path`` byte for byte (latin-1), or None if there is no such file; raises ConfigError."""
+    """Return the text of ``path`` byte for byte (latin-1), None if there is none; raises ConfigError."""
     real = os.path.realpath(path)
     if not allowed(real):
-        raise ConfigError("%s: %s is refused: it is not below /etc/named, /var/named or another place of the name"
-                          " server's configuration." % (where, _shown(path)))
+        raise ConfigError(
+            "%s: %s is refused: it is not below /etc/named, /var/named or another place of the name"
+            " server's configuration." % (where, _shown(path))
+        )
     try:
         fd = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -93,8 +96,9 @@ def _file(copy, path, context, running, stack, where):
         raise ConfigError("%s: include loop: %s is being read already." % (where, _shown(path)))
     copy.files += 1
     if len(stack) >= DEPTH or copy.files > FILES:
-        raise ConfigError("%s: more than %d files within one another or %d in all are included." % (
-            where, DEPTH, FILES))
+        raise ConfigError(
+            "%s: more than %d files within one another or %d in all are included." % (where, DEPTH, FILES)
+        )
     found = namedconf.find(text, context)
     for line, sentence in found.malformed:
         raise ConfigError("%s:%d: %s" % (path, line, sentence))
@@ -114,8 +118,9 @@ def _file(copy, path, context, running, stack, where):
         at = "%s:%d" % (path, include.line)
         if "\0" in inner:
             raise ConfigError("%s: the name of the included file holds a NUL." % at)
-        changes.append((include.start, include.end,
-                        _file(copy, inner, include.context, running, stack + [real], at)))
+        changes.append(
+            (include.start, include.end, _file(copy, inner, include.context, running, [*stack, real], at))
+        )
     for _, directory in directories:
         copy.directory = os.path.join(copy.directory, directory)
     _write(target, _edited(text, changes))

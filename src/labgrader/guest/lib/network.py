@@ -1,4 +1,5 @@
-"""ifup, ifdown and the ``network`` service over the ifcfg files, with the iproute2 and dhclient of the host."""
+"""ifup, ifdown and the ``network`` service over the ifcfg files, by the host's iproute2 and dhclient."""
+
 import os
 import sys
 from _socket import if_nameindex, if_nametoindex  # the full socket module costs 6 ms at every start
@@ -12,7 +13,18 @@ from shellwords import ShellSyntaxError, parse, show
 SCRIPTS = "/etc/sysconfig/network-scripts"
 GLOBAL = "/etc/sysconfig/network"
 LIMIT = 64 * 1024  # bytes of a file
-_BACKUPS = ("~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave", ".swp", ".save", ".labgrader-new")
+_BACKUPS = (
+    "~",
+    ".bak",
+    ".old",
+    ".orig",
+    ".rpmnew",
+    ".rpmorig",
+    ".rpmsave",
+    ".swp",
+    ".save",
+    ".labgrader-new",
+)
 
 
 class NetworkError(Exception):
@@ -31,11 +43,11 @@ def configured():
 
 def _order(name):
     stem = name.rstrip("0123456789")
-    return stem, int(name[len(stem):] or "0") if len(name) - len(stem) < 10 else 0, name
+    return stem, int(name[len(stem) :] or "0") if len(name) - len(stem) < 10 else 0, name
 
 
 def load(name):
-    """Return the Interface of ``ifcfg-NAME``; raises NetworkError for what ifcfg.IfcfgError says, or no file."""
+    """Return the Interface of ``ifcfg-NAME``; raises NetworkError where it cannot be read or used."""
     path = "%s/ifcfg-%s" % (SCRIPTS, name)
     try:
         return ifcfg.read(_contents(path), path, name, _globals())
@@ -71,7 +83,7 @@ def _present():
 
 
 def up(name, boot=False):
-    """Configure the interface of ``ifcfg-NAME``; with ``boot`` one with ONBOOT=no is left alone. Raises NetworkError."""
+    """Configure the interface of ``ifcfg-NAME``; at ``boot`` not with ONBOOT=no. Raises NetworkError."""
     interface = load(name)
     for note in interface.notes:
         say(note)
@@ -79,18 +91,21 @@ def up(name, boot=False):
         return
     device = interface.device
     if device not in _present():
-        raise NetworkError("%s: Device %s does not seem to be present, delaying initialization." % (
-            interface.path, device))
+        raise NetworkError(
+            "%s: Device %s does not seem to be present, delaying initialization." % (interface.path, device)
+        )
     if interface.hwaddr and _mac(device) not in (None, interface.hwaddr, interface.macaddr):
-        raise NetworkError("%s: Device %s has different MAC address than expected, ignoring." % (
-            interface.path, device))
+        raise NetworkError(
+            "%s: Device %s has different MAC address than expected, ignoring." % (interface.path, device)
+        )
     dhcp.stop(device)
     _ip(_commands_up(interface), interface)
     if interface.protocol == "dhcp":
         trouble = dhcp.start(device, interface.persistent, interface.peerdns)
         if trouble:
-            raise NetworkError("%s: Determining IP information for %s... failed; %s" % (
-                interface.path, device, trouble))
+            raise NetworkError(
+                "%s: Determining IP information for %s... failed; %s" % (interface.path, device, trouble)
+            )
     if interface.peerdns and (interface.dns or interface.domain):
         resolvconf.update(interface.dns, interface.domain)
 
@@ -109,21 +124,28 @@ def _commands_up(interface):
     if interface.gateway:
         lines.append("route replace default via %s dev %s" % (interface.gateway, device))
     if interface.zeroconf and device != "lo" and (interface.addresses or interface.protocol == "dhcp"):
-        lines.append("route add 169.254.0.0/16 dev %s metric %d scope link" % (
-            device, 1000 + if_nametoindex(device)))
+        lines.append(
+            "route add 169.254.0.0/16 dev %s metric %d scope link" % (device, 1000 + if_nametoindex(device))
+        )
     return lines
 
 
 def _commands_flush(device):
-    return ["addr flush dev %s scope global" % device, "addr flush dev %s scope link" % device,
-            "addr flush dev %s scope host" % device, "route flush dev %s" % device]
+    return [
+        "addr flush dev %s scope global" % device,
+        "addr flush dev %s scope link" % device,
+        "addr flush dev %s scope host" % device,
+        "route flush dev %s" % device,
+    ]
 
 
 def _ip(lines, interface):
     status, _, err = proc.run(["ip", "-4", "-force", "-batch", "-"], ("\n".join(lines) + "\n").encode())
     if status:
-        raise NetworkError("%s: %s could not be configured as asked: %s" % (
-            interface.path, interface.device, reason(err, lines)))
+        raise NetworkError(
+            "%s: %s could not be configured as asked: %s"
+            % (interface.path, interface.device, reason(err, lines))
+        )
 
 
 def reason(err, lines):
@@ -131,7 +153,7 @@ def reason(err, lines):
     said = []
     complaint = ""
     for line in err.decode("utf-8", "replace").splitlines():
-        number = line[len("Command failed -:"):]
+        number = line[len("Command failed -:") :]
         if line.startswith("Command failed -:") and number.isdigit():
             said.append("%s (ip %s)" % (complaint or "failed", lines[int(number) - 1]))
             complaint = ""
@@ -164,7 +186,7 @@ def down(name, boot=False):
             return
         raise NetworkError("Device %s does not seem to be present." % show(device))
     dhcp.stop(device)
-    _force(_commands_flush(device) + ["link set dev %s down" % device])
+    _force([*_commands_flush(device), "link set dev %s down" % device])
 
 
 def _force(lines):

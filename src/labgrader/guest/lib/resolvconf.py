@@ -1,4 +1,5 @@
 """/etc/resolv.conf as the network scripts change it."""
+
 import os
 
 PATH = "/etc/resolv.conf"
@@ -7,19 +8,21 @@ PATH = "/etc/resolv.conf"
 def changed(text, servers, domain=None):
     """Return the text of a resolv.conf with ``servers`` (in order) and ``domain`` brought in.
 
-    Servers that are there already in this order stay as they are; a domain goes in front of the search list.
+    Servers that are there already in this order stay as they are; a domain goes first in the search list.
     """
     lines = text.splitlines()
     words = [line.split() for line in lines]
     present = [w[1] for w in words if len(w) > 1 and w[0] == "nameserver"]
-    known = not servers or any(
-        present[at:at + len(servers)] == servers for at in range(len(present)))
+    known = not servers or any(present[at : at + len(servers)] == servers for at in range(len(present)))
     listed = [name for w in words if w and w[0] in ("search", "domain") for name in w[1:]]
     fresh = [name for name in (domain or "").split() if name not in listed]
     if known and not fresh:
         return text
-    kept = [line for line, w in zip(lines, words)
-            if not (w and ((w[0] == "nameserver" and not known) or (w[0] in ("search", "domain") and fresh)))]
+    kept = [
+        line
+        for line, w in zip(lines, words)
+        if not (w and ((w[0] == "nameserver" and not known) or (w[0] in ("search", "domain") and fresh)))
+    ]
     if fresh:
         kept.append("search " + " ".join(fresh + listed))
     if not known:
@@ -28,7 +31,7 @@ def changed(text, servers, domain=None):
 
 
 def update(servers, domain=None, path=PATH):
-    """Bring ``servers`` and ``domain`` into the file, saving what was there as ``path``.save the first time."""
+    """Bring ``servers`` and ``domain`` into the file, keeping the first version as ``path``.save."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             before = stream.read(65536)

@@ -4,6 +4,7 @@
 continuation lines mean what they mean there. Whatever a shell would execute (``$(...)``,
 backquotes, bare words, redirections) is data here: it is reported, never run.
 """
+
 from collections import namedtuple
 
 # value: str; path: str; line: int (1-based); problem: None, or why the value cannot be used
@@ -68,13 +69,14 @@ def _not_a_setting(words, stranger):
         return "%s has a full-width equals sign; write KEY=VALUE with an ASCII '='." % show(text)
     if stranger is not words[0]:
         return "%s after a setting makes the line a command, so nothing is set; quote values with spaces." % (
-            show(text))
+            show(text)
+        )
     return "%s is not KEY=VALUE and is ignored." % show(text)
 
 
 def _commands(text, path):
     """Yield the non-empty lists of words between newlines and semicolons."""
-    words = []
+    words: "list[_Word]" = []
     pos, line, size = 0, 1, len(text)
     while pos < size:
         char = text[pos]
@@ -88,7 +90,7 @@ def _commands(text, path):
             pos += 1
         elif char in " \t":
             pos += 1
-        elif char == "\\" and text[pos + 1:pos + 2] == "\n":
+        elif char == "\\" and text[pos + 1 : pos + 2] == "\n":
             pos, line = pos + 2, line + 1
         elif char == "#":
             end = text.find("\n", pos)
@@ -110,7 +112,7 @@ def _operator(char):
 
 
 def _word(text, pos, line, path):
-    out = []
+    out: "list[str]" = []
     problem = None
     start = line
     key = None
@@ -129,8 +131,10 @@ def _word(text, pos, line, path):
         if char == "'":
             end = text.find("'", pos + 1)
             if end < 0:
-                raise ShellSyntaxError("%s:%d: a single quote is opened here and never closed." % (path, line))
-            out.append(text[pos + 1:end])
+                raise ShellSyntaxError(
+                    "%s:%d: a single quote is opened here and never closed." % (path, line)
+                )
+            out.append(text[pos + 1 : end])
             line += text.count("\n", pos, end)
             pos = end + 1
         elif char == '"':
@@ -138,7 +142,7 @@ def _word(text, pos, line, path):
             out.append(part)
             problem = problem or trouble
         elif char == "\\":
-            follower = text[pos + 1:pos + 2]
+            follower = text[pos + 1 : pos + 2]
             if follower == "\n":
                 line += 1
             else:
@@ -155,7 +159,7 @@ def _word(text, pos, line, path):
 
 def _double_quoted(text, pos, line, path):
     opened = line
-    out = []
+    out: "list[str]" = []
     problem = None
     pos += 1
     size = len(text)
@@ -163,7 +167,7 @@ def _double_quoted(text, pos, line, path):
         char = text[pos]
         if char == '"':
             return "".join(out), pos + 1, line, problem
-        if char == "\\" and text[pos + 1:pos + 2] in tuple('$`"\\\n'):
+        if char == "\\" and text[pos + 1 : pos + 2] in tuple('$`"\\\n'):
             if text[pos + 1] == "\n":
                 line += 1
             else:
@@ -184,7 +188,7 @@ def _expansion(text, pos):
     if char == "`":
         return "commands in backquotes are not run"
     if char == "$":
-        follower = text[pos + 1:pos + 2]
+        follower = text[pos + 1 : pos + 2]
         if follower == "(":
             return "commands in $(...) are not run"
         if follower and (follower in _NAME or follower in _SPECIAL_PARAMETERS):
@@ -194,7 +198,7 @@ def _expansion(text, pos):
 
 def _expansion_end(text, pos):
     """Return where the expansion at ``pos`` ends: past its closing bracket or quote, or one character on."""
-    opener = text[pos:pos + 2]
+    opener = text[pos : pos + 2]
     if text[pos] == "`":
         end = text.find("`", pos + 1)
         return end + 1 if end >= 0 else pos + 1

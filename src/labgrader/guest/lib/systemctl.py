@@ -1,11 +1,26 @@
 """``systemctl`` and ``service`` for the units of a lab host, with systemd's words and exit statuses."""
+
 import os
 import sys
 
 import units
 
-_ACTIONS = ("start", "stop", "restart", "try-restart", "condrestart", "reload", "reload-or-restart",
-            "force-reload", "status", "is-active", "is-failed", "is-enabled", "enable", "disable")
+_ACTIONS = (
+    "start",
+    "stop",
+    "restart",
+    "try-restart",
+    "condrestart",
+    "reload",
+    "reload-or-restart",
+    "force-reload",
+    "status",
+    "is-active",
+    "is-failed",
+    "is-enabled",
+    "enable",
+    "disable",
+)
 _IGNORED = ("--no-pager", "-q", "--quiet", "-l", "--full", "--now", "--no-block", "--no-ask-password")
 
 
@@ -28,8 +43,10 @@ def service(args):
         return 2 if args else 1
     name = units.strip(args[0])
     if args[1] not in _ACTIONS:
-        say("The service command supports only basic LSB actions (start, stop, restart, try-restart, reload,"
-            " force-reload, status). For other actions, please try to use systemctl.")
+        say(
+            "The service command supports only basic LSB actions (start, stop, restart, try-restart, reload,"
+            " force-reload, status). For other actions, please try to use systemctl."
+        )
         return 2
     say("Redirecting to /bin/systemctl %s %s.service" % (args[1], units.printable(name)))
     return systemctl([args[1], name])
@@ -94,14 +111,21 @@ def _unknown(action, name):
         say("Unit %s.service could not be found." % shown)
         return 4
     if action in ("is-enabled", "enable", "disable"):
-        say("Failed to %s: No such file or directory" % (
-            "get unit file state for %s.service" % shown if action == "is-enabled"
-            else "%s unit: Unit file %s.service does not exist." % (action, shown)))
+        say(
+            "Failed to %s: No such file or directory"
+            % (
+                "get unit file state for %s.service" % shown
+                if action == "is-enabled"
+                else "%s unit: Unit file %s.service does not exist." % (action, shown)
+            )
+        )
         return 1
     if action in ("try-restart", "condrestart"):
         return 0
-    say("Failed to %s %s.service: Unit %s.service not %s." % (
-        action, shown, shown, "loaded" if action in ("stop", "reload") else "found"))
+    say(
+        "Failed to %s %s.service: Unit %s.service not %s."
+        % (action, shown, shown, "loaded" if action in ("stop", "reload") else "found")
+    )
     return 5
 
 
@@ -109,10 +133,14 @@ def _status(name):
     state = units.state(name)
     pid = units.main_pid(name)
     dot = {"active": "*", "failed": "x"}.get(state, "o")
-    shown = {"active": "active (%s)" % ("exited" if name == "network" else "running"),
-             "failed": "failed (Result: exit-code)"}.get(state, "inactive (dead)")
-    sys.stdout.write("%s %s.service - %s\n   Loaded: loaded (%s.service; %s)\n   Active: %s\n" % (
-        dot, name, units.KNOWN[name], name, "enabled" if units.enabled(name) else "disabled", shown))
+    shown = {
+        "active": "active (%s)" % ("exited" if name == "network" else "running"),
+        "failed": "failed (Result: exit-code)",
+    }.get(state, "inactive (dead)")
+    sys.stdout.write(
+        "%s %s.service - %s\n   Loaded: loaded (%s.service; %s)\n   Active: %s\n"
+        % (dot, name, units.KNOWN[name], name, "enabled" if units.enabled(name) else "disabled", shown)
+    )
     if pid:
         sys.stdout.write(" Main PID: %d (%s)\n" % (pid, name))
     for line in units.messages(name):

@@ -1,13 +1,18 @@
 """The units of a lab host: their state under /run/labgrader/units, and what start, stop and reload do."""
+
 import os
 import sys
 import time
 
 import proc
 
-KNOWN = {"network": "LSB: Bring up/down networking", "named": "Berkeley Internet Name Domain (DNS)",
-         "xinetd": "Xinetd A Powerful Replacement For Inetd", "dnsmasq": "DNS caching server.",
-         "sshd": "OpenSSH server daemon"}
+KNOWN = {
+    "network": "LSB: Bring up/down networking",
+    "named": "Berkeley Internet Name Domain (DNS)",
+    "xinetd": "Xinetd A Powerful Replacement For Inetd",
+    "dnsmasq": "DNS caching server.",
+    "sshd": "OpenSSH server daemon",
+}
 RUN = "/run/labgrader/units"
 MESSAGES = "/var/log/messages"
 _ENABLED = "/etc/systemd/system/multi-user.target.wants"
@@ -109,15 +114,19 @@ def act(action, name):
 def _sshd(action):
     if action == "start":
         return 0
-    sys.stderr.write("Failed to %s sshd.service: Operation refused, the lab is managed through it.\n" % action)
+    sys.stderr.write(
+        "Failed to %s sshd.service: Operation refused, the lab is managed through it.\n" % action
+    )
     return 1
 
 
 def _network(action):
     import network
+
     if action == "reload":
-        sys.stderr.write("Failed to reload network.service: Job type reload is not applicable for unit"
-                         " network.service.\n")
+        sys.stderr.write(
+            "Failed to reload network.service: Job type reload is not applicable for unit network.service.\n"
+        )
         return 1
     if action == "start" and state("network") == "active":
         return 0
@@ -158,8 +167,10 @@ def _stop(name):
 
 def _reload(name):
     if not hasattr(daemon(name), "reload"):
-        sys.stderr.write("Failed to reload %s.service: Job type reload is not applicable for unit"
-                         " %s.service.\n" % (name, name))
+        sys.stderr.write(
+            "Failed to reload %s.service: Job type reload is not applicable for unit"
+            " %s.service.\n" % (name, name)
+        )
         return 1
     if not main_pid(name):
         sys.stderr.write("Failed to reload %s.service: unit is not active.\n" % name)
@@ -172,8 +183,10 @@ def _reload(name):
 
 
 def _job_failed(name):
-    sys.stderr.write("Job for %s.service failed because the control process exited with error code."
-                     " See \"systemctl status %s.service\" for details.\n" % (name, name))
+    sys.stderr.write(
+        "Job for %s.service failed because the control process exited with error code."
+        ' See "systemctl status %s.service" for details.\n' % (name, name)
+    )
 
 
 def _report(name, lines):

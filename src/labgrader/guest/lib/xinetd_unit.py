@@ -1,4 +1,5 @@
 """The xinetd unit."""
+
 import os
 
 import proc
@@ -11,12 +12,16 @@ _MARKER = "/usr/lib/labgrader/namespace-guest"
 
 
 def environment():
-    """Return the environment xinetd runs in: the clock of labgrader-clock for itself, not for its services."""
-    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C",
-           # telnetd asks for the client's name: a dead nameserver must not hold up a login for 20 s
-           "RES_OPTIONS": "timeout:1 attempts:1"}
+    """Return xinetd's environment: the clock of labgrader-clock for itself, not for its services."""
+    env = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C",
+        # telnetd asks for the client's name: a dead nameserver must not hold up a login for 20 s
+        "RES_OPTIONS": "timeout:1 attempts:1",
+    }
     if os.path.exists(_MARKER):
         import clock
+
         env.update(clock.preload())
     return env
 
@@ -24,8 +29,11 @@ def environment():
 def start():
     """Start xinetd; return (complaints, warnings) as lists of lines, complaints only where it is not up."""
     mark = os.path.getsize(LOG) if os.path.exists(LOG) else 0
-    status, out, err = proc.run(["/usr/sbin/xinetd", "-stayalive", "-pidfile", PIDFILE, "-filelog", LOG],
-                                timeout=DEADLINE, env=environment())
+    status, out, err = proc.run(
+        ["/usr/sbin/xinetd", "-stayalive", "-pidfile", PIDFILE, "-filelog", LOG],
+        timeout=DEADLINE,
+        env=environment(),
+    )
     if status == 0:
         proc.wait_for(lambda: _started(mark) and proc.pid_of(PIDFILE, COMM), DEADLINE)
     complaints = [line for line in _since(mark) if "ERROR" in line or "CRITICAL" in line]
