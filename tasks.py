@@ -22,12 +22,12 @@ def list_(_: Context) -> None:
         "json": "write the report to this file",
     },
 )
-def check(  # noqa: PLR0913, PLR0917 - one argument an option
+def check(
     _: Context,
     lab: str,
     submission: str,
     provider: str = "netns",
-    set: list[str] | None = None,  # noqa: A002 - the option's name is part of the contract
+    set: list[str] | None = None,
     json: str | None = None,
 ) -> None:
     """Grade one submission on a fresh lab and print the feedback."""
@@ -45,14 +45,37 @@ def check(  # noqa: PLR0913, PLR0917 - one argument an option
         "only": "just the mutants whose name holds this text",
     },
 )
-def prove(  # noqa: PLR0913, PLR0917
+def prove(
     _: Context,
     lab: str | None = None,
     provider: str = "netns",
     jobs: int = 0,
     repeats: int = 3,
     only: str | None = None,
-    set: list[str] | None = None,  # noqa: A002
+    set: list[str] | None = None,
 ) -> None:
     """Prove a lab against its own reference solution and mutants."""
     commands.prove(lab, provider, jobs, repeats, only, set or [])
+
+
+@task(
+    name="test",
+    positional=["paths"],
+    iterable=["paths"],
+    help={
+        "paths": "a file or test id; all tests without it",
+        "keyword": "only the tests whose names fit this expression (pytest's -k)",
+        "fast": "leave out the tests marked slow",
+    },
+)
+def run_tests(
+    _: Context, paths: list[str] | None = None, keyword: str | None = None, fast: bool = False
+) -> None:
+    """Run labgrader's own tests; what stands after -- goes to pytest as it is."""
+    commands.test(keyword, paths or [], fast)
+
+
+@task
+def lint(_: Context) -> None:
+    """Look over labgrader's own code: ruff, its formatter and mypy."""
+    commands.lint()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -70,11 +69,13 @@ def prove(
         raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
 
 
-def test(keyword: str | None, paths: list[str], rest: str, fast: bool) -> None:
-    """Run the project's tests; leaves with 0, or 1 if one failed."""
+def test(keyword: str | None, paths: list[str], fast: bool) -> None:
+    """Run the project's tests; leaves with 0, or 1 if one failed. What stands after `--` is pytest's."""
     from labgrader import developer
 
-    raise SystemExit(developer.test(keyword, paths, shlex.split(rest), fast=fast))
+    # Taken from the command line itself: invoke's remainder has lost where each word ends.
+    rest = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    raise SystemExit(developer.test(keyword, paths, rest, fast=fast))
 
 
 def lint() -> None:
@@ -112,7 +113,9 @@ def _settings(items: list[str]) -> dict[str, str]:
 def _write_json(path: Path, report: Report) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(report.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(report.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
         temporary.replace(path)
     except OSError as error:
         raise UsageError(f"The report cannot be written to {path}: {error.strerror}.") from error

@@ -13,11 +13,11 @@ from labgrader.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 LINTERS = {
-    "ruff check": ["ruff", "check"],
-    "ruff format": ["ruff", "format", "--check"],
+    "ruff check": ["ruff", "check", "--output-format=concise"],
+    "ruff format": ["ruff", "format", "--check", "--output-format=concise"],
     "mypy": ["mypy"],
 }
-# pytest's own numbers (pytest.ExitCode), told as this project's: 1 something failed, 2 wrong usage, 3 our machinery.
+# pytest's own numbers (pytest.ExitCode) as ours: 1 something failed, 2 wrong usage, 3 our machinery.
 STATUS = {0: 0, 3: 3, 4: 2, 5: 2}
 
 
@@ -37,27 +37,29 @@ def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool) 
 
 
 def lint() -> int:
-    """Run ruff, its formatter's check and mypy; prints what each that failed had to say. 0, or 1 if one failed."""
-    failed = []
+    """Run ruff, its formatter's check and mypy, and print what those had to say that failed.
+
+    Returns 0, or 1 if one failed. Raises UsageError where one is not installed.
+    """
+    failed = False
     for name, words in LINTERS.items():
         _must_have(words[0], "lint")
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        print(f"{'ok   ' if done.returncode == 0 else 'WRONG'}  {name}", flush=True)
+        argv = [sys.executable, "-m", *words]
+        done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(f"{'WRONG' if done.returncode else '  ok '}  {name}", flush=True)
         if done.returncode != 0:
-            failed.append(name)
+            failed = True
             print(done.stdout, end="" if done.stdout.endswith("\n") else "\n", flush=True)
     return 1 if failed else 0
 
 
 def _must_have(module: str, task: str) -> None:
     if find_spec(module) is None:
-        raise UsageError(f"{module} is not installed in this environment; ./lab {task} installs it and runs it.")
+        raise UsageError(f"{module} is not installed in this environment; ./lab {task} installs it.")
 
 
 def _run(argv: list[str]) -> int:
-    """Run a command in the checkout to its end; a signal to us becomes one Ctrl-C for it, so that it tidies up."""
+    """Run a command in the checkout to its end; SIGTERM reaches it as one Ctrl-C, so that it tidies up."""
     process = subprocess.Popen(argv, cwd=ROOT)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
