@@ -248,7 +248,7 @@ def test_the_table_is_what_this_bind_refuses(v0: Host) -> None:
 @pytest.mark.slow
 @pytest.mark.namespaces
 def test_the_table_misses_nothing(v0: Host) -> None:
-    """No other word in this BIND's configuration library is an option that no longer exists."""
+    """No other hyphenated word in this BIND's configuration library is an option that no longer exists."""
     library = next((v0.root / "usr/lib/x86_64-linux-gnu").glob("libisccfg*.so"))
     words = set(re.findall(rb"\0([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?=\0)", library.read_bytes()))
     # the linker keeps "cleaning-interval" only as the end of "acache-cleaning-interval": add the table's
