@@ -18,7 +18,7 @@ def list_(_: Context) -> None:
         "lab": "name of the lab, or the path of its folder (with a / in it)",
         "submission": "a file, a folder or an archive; `reference` is the lab's own solution",
         "provider": "what makes the machines",
-        "set": "NAME=VALUE, a parameter of the lab; may be given several times",
+        "set": "a parameter of the lab; may be given several times",
         "json": "write the report to this file",
     },
 )
@@ -36,13 +36,14 @@ def check(
 
 @task(
     positional=["lab"],
-    optional=["lab"],
     iterable=["set"],
     help={
         "lab": "the lab to prove; all of them without it",
         "jobs": "labs at once (default: one a processor)",
         "repeats": "how often the reference is graded, each time in another order of the checks",
         "only": "just the mutants whose name holds this text",
+        "provider": "what makes the machines",
+        "set": "a parameter of the lab; may be given several times",
     },
 )
 def prove(
@@ -56,6 +57,12 @@ def prove(
 ) -> None:
     """Prove a lab against its own reference solution and mutants."""
     commands.prove(lab, provider, jobs, repeats, only, set or [])
+
+
+@task
+def clean(_: Context) -> None:
+    """Remove whatever killed runs left behind, and nothing else."""
+    commands.clean()
 
 
 @task(

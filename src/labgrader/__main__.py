@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
-from invoke import Collection, Config, Program
-from invoke.loader import FilesystemLoader
+from invoke import Collection, Config, ParseError, Program
 
 import labgrader
-from labgrader.errors import LabError, LabgraderError, SubmissionError
+from labgrader import command_line
+from labgrader.errors import LabError, LabgraderError, SubmissionError, UsageError
 
 
 class _Config(Config):
     prefix = "labgrader"
 
 
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which invoke would answer itself."""
+
+
+class _Program(Program):
+    """invoke's program with this project's overview and its exit statuses."""
+
+    def print_help(self) -> None:
+        print(command_line.overview(self.collection), end="")
+
+    def print_task_help(self, name: str) -> None:
+        print(command_line.task_help(self.parser.contexts[name], self.collection[name].__doc__ or ""), end="")
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        try:
+            super().parse_core(argv)
+        except ParseError as error:
+            raise _usage(error) from error
+
+    def parse_tasks(self) -> None:
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise _usage(error) from error
+
+    def parse_cleanup(self) -> None:
+        try:
+            super().parse_cleanup()
+        except ParseError as error:
+            raise _usage(error) from error
+
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except KeyboardInterrupt as error:
+            raise _Stopped from error
+
+
 def main() -> int:
-    """Run the tasks given on the command line; the exit status is the task's (docs: contract of `lab`)."""
+    """Run the task given on the command line; the exit status is the task's (docs: contract of `lab`)."""
     root = Path(__file__).resolve().parents[2]
     # Ctrl-C and SIGTERM take the same way out, through every `finally`.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -28,22 +68,36 @@ def main() -> int:
         import tasks
 
         namespace = Collection.from_module(tasks)
-        program = Program(name="lab", version=labgrader.__version__, namespace=namespace, binary="lab")
-        program.run(["lab", *sys.argv[1:]], exit=False)
-    except KeyboardInterrupt:
+        program = _Program(
+            name="lab", version=labgrader.__version__, namespace=namespace, binary="lab", config_class=_Config
+        )
+        program.run(["lab", *command_line.checked(sys.argv[1:], namespace)])
+        sys.stdout.flush()
+    except (_Stopped, KeyboardInterrupt):
         print("Stopped; the lab is gone and nothing was scored.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except LabgraderError as error:
         print(error.message, file=sys.stderr)
         return 3 if isinstance(error, LabError) else 1 if isinstance(error, SubmissionError) else 2
+    except Exception:
+        # 1 would say that the student lost marks.
+        traceback.print_exc()
+        print("This is a fault in labgrader itself; nothing was scored.", file=sys.stderr)
+        return 3
     return 0
+
+
+def _usage(error: ParseError) -> UsageError:
+    return UsageError(f"{str(error).rstrip('!.')}; ./lab --help shows what there is.")
 
 
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
-
-__all__ = ["FilesystemLoader", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -28,6 +28,8 @@ def check(
 
     lab = spec.find(lab_name)
     parameters = spec.parameters(lab, _settings(settings))
+    if json_path is not None:
+        _must_be_writable(Path(json_path))
     report = _graded(lab, parameters, submission_path, provider_name)
     if json_path is not None:
         _write_json(Path(json_path), report)
@@ -45,6 +47,8 @@ def prove(
     from labgrader.prove import prove as prove_lab
     from labgrader.providers import provider
 
+    if repeats < 1:
+        raise UsageError("--repeats 0: the reference must be graded at least once.")
     provider(provider_name).prepare()
     findings: list[Finding] = []
 
@@ -67,6 +71,17 @@ def prove(
     print(f"{len(findings) - len(wrong)} of {len(findings)} hold.")
     if wrong:
         raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
+
+
+def clean() -> None:
+    """Remove what killed runs left behind, of every provider; a line for each thing removed."""
+    from labgrader.providers import NAMES, provider
+
+    removed = [line for name in NAMES for line in provider(name).clean()]
+    for line in removed:
+        print(f"Removed {line}")
+    if not removed:
+        print("Nothing was left behind.")
 
 
 def test(keyword: str | None, paths: list[str], fast: bool) -> None:
@@ -108,6 +123,17 @@ def _settings(items: list[str]) -> dict[str, str]:
             raise UsageError(f"--set {item}: write it as NAME=VALUE.")
         settings[name] = value
     return settings
+
+
+def _must_be_writable(path: Path) -> None:
+    """Found out before the grading, not after it."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"--json {path}: there is no folder {folder}; make it first.")
+    if path.is_dir():
+        raise UsageError(f"--json {path}: that is a folder; name a file.")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--json {path}: the folder {folder} cannot be written to.")
 
 
 def _write_json(path: Path, report: Report) -> None:

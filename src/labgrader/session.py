@@ -113,6 +113,8 @@ def _run(
         lambda checks: reporter.say("planned", checks=[dataclasses.asdict(check) for check in checks]),
         seed,
     )
+    # What else is installed beside labgrader must not take part in grading (nor cost its loading).
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     started = time.monotonic()
     status = pytest.main(_arguments(lab), plugins=[plugin, host_fixtures(hosts)])
     if plugin.author_error:

@@ -129,7 +129,7 @@ def _supervisors(lab_id: str) -> list[int]:
                 continue
         except OSError:
             continue
-        if lab_id.encode() in words and any(word.endswith(b"/netns/supervisor.py") for word in words):
+        if words[-2:] == [lab_id.encode(), b""] and b"".join(words[-3:-2]).endswith(b"/netns/supervisor.py"):
             found.append(int(entry.name))
     return found
 
@@ -138,6 +138,7 @@ def _end(pid: int) -> None:
     deadline = time.monotonic() + END_S
     try:
         os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)  # a stopped one could not obey
         while time.monotonic() < deadline:
             os.kill(pid, 0)
             time.sleep(0.005)
