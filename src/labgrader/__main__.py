@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invoke import Collection, Config, ParseError, Program
+from invoke.parser import ParserContext
 
 import labgrader
 from labgrader import command_line
@@ -25,13 +26,15 @@ class _Stopped(BaseException):
 
 
 class _Program(Program):
-    """invoke's program with this project's overview and its exit statuses."""
+    """invoke's program with this project's overview, helps and exit statuses."""
+
+    contexts: dict[str, ParserContext]
 
     def print_help(self) -> None:
         print(command_line.overview(self.collection), end="")
 
     def print_task_help(self, name: str) -> None:
-        print(command_line.task_help(self.parser.contexts[name], self.collection[name].__doc__ or ""), end="")
+        print(command_line.task_help(self.contexts[name], self.collection[name].__doc__ or ""), end="")
 
     def parse_core(self, argv: list[str] | None) -> None:
         try:
@@ -71,7 +74,8 @@ def main() -> int:
         program = _Program(
             name="lab", version=labgrader.__version__, namespace=namespace, binary="lab", config_class=_Config
         )
-        program.run(["lab", *command_line.checked(sys.argv[1:], namespace)])
+        program.contexts = command_line.contexts_of(namespace)
+        program.run(["lab", *command_line.checked(sys.argv[1:], program.contexts)])
         sys.stdout.flush()
     except (_Stopped, KeyboardInterrupt):
         print("Stopped; the lab is gone and nothing was scored.", file=sys.stderr)
