@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from labgrader.providers.netns import image
+
 GUEST = Path(__file__).resolve().parents[2] / "src" / "labgrader" / "guest"
 sys.path.append(str(GUEST / "lib"))  # guest code has no package: it lies flat in /usr/lib/labgrader
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-IMAGE_TAR = Path(os.environ.get("LABGRADER_IMAGE_TAR", "/tmp/proto/image.tar"))
 
 # The host's PID 1: mounts its own root, says so, reaps, and dies with the tests (its stdin closes).
 BOOT = r"""
@@ -83,10 +84,8 @@ def image_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root file system of the guest contract, made once a session."""
     if os.geteuid():
         pytest.fail("the guest tests make namespaces and need root")
-    if not IMAGE_TAR.is_file():
-        pytest.fail(f"{IMAGE_TAR} is missing: name the image's tar in LABGRADER_IMAGE_TAR")
     root = tmp_path_factory.mktemp("image")
-    subprocess.run(["tar", "xf", str(IMAGE_TAR), "-C", str(root)], check=True)
+    subprocess.run(["tar", "xf", str(image.packages()), "-C", str(root)], check=True)
     subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{GUEST}/rootfs/.", str(root)], check=True)
     library = root / "usr/lib/labgrader"
     for module in (GUEST / "lib").glob("*.py"):

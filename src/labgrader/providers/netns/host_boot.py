@@ -119,7 +119,7 @@ def _mounts(host: dict[str, Any], root: str) -> None:
         os.symlink(target, f"{dev}/{name}")
     os.mkdir(f"{dev}/pts")
     os.mkdir(f"{dev}/shm")
-    k.mount("devpts", f"{dev}/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5")
+    k.mount("devpts", f"{dev}/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5,max=128")
     k.mount("tmpfs", f"{root}/run", "tmpfs", k.MS_NOSUID | k.MS_NODEV, "size=16m,mode=755")
     for path in SCRATCH:
         _scratch(root + path, host["disk_mb"])

@@ -49,18 +49,41 @@ def ensure() -> list[Path]:
     Says on standard error what it does and how far it is. Raises LabError with the tool's last words and
     the log's path.
     """
+    final = image_path()
+    if not (final / "rootfs").is_dir():
+        with _lock(_folder()):
+            if not (final / "rootfs").is_dir():
+                _build(_packages(), final)
+    os.utime(final)  # when it was last used: see _remove_older
+    return [final / "rootfs"]
+
+
+def image_path() -> Path:
+    """Where the image for this checkout and this user's ids is kept, whether it is there or not."""
+    return cache_folder() / f"{_image_digest()}-{id_range().uid_base}"
+
+
+def packages() -> Path:
+    """The tar of the hosts' Debian packages alone; made if it is missing."""
+    with _lock(_folder()):
+        return _packages()
+
+
+def _packages() -> Path:
+    tar = cache_folder() / f"packages-{_base_digest()}.tar"
+    if not tar.exists():
+        _bootstrap(tar)
+    os.utime(tar)
+    return tar
+
+
+def _folder() -> Path:
     folder = cache_folder()
-    final = folder / f"{_image_digest()}-{id_range().uid_base}"
-    if (final / "rootfs").is_dir():
-        return [final / "rootfs"]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(f"{folder} cannot be made: {error}. Set XDG_CACHE_HOME to a folder of yours.") from error
-    with _lock(folder):
-        if not (final / "rootfs").is_dir():
-            _build(folder, final)
-    return [final / "rootfs"]
+    return folder
 
 
 def remove(path: Path) -> None:
@@ -96,19 +119,21 @@ def _image_digest() -> str:
     return total.hexdigest()[:16]
 
 
-def _build(folder: Path, final: Path) -> None:
-    tar = folder / f"packages-{_base_digest()}.tar"
-    if not tar.exists():
-        _bootstrap(tar)
+def _build(tar: Path, final: Path) -> None:
+    """Unpack `tar` and lay the guest's own files over it; the cache's lock is held."""
+    folder = final.parent
+    for left in folder.glob("partial-*"):  # of a build that was killed: the lock is ours
+        with contextlib.suppress(LabError, OSError):
+            remove(left)
     _say("Unpacking the hosts' image…")
     started = time.monotonic()
     partial = Path(tempfile.mkdtemp(prefix="partial-", dir=folder))
     # Open to the hosts' root, whose outer id is nobody's; the folder around it is closed to all others.
     partial.chmod(0o777)
     try:
-        with tar.open("rb") as packages, tempfile.TemporaryFile() as own:
+        with tar.open("rb") as archive, tempfile.TemporaryFile() as own:
             unpack = "mkdir -m 755 rootfs && exec tar -x -p -C rootfs --exclude='./dev/*' -f -"
-            _as_root_of_hosts(["sh", "-c", unpack], partial, packages.fileno())
+            _as_root_of_hosts(["sh", "-c", unpack], partial, archive.fileno())
             _pack_guest(own)
             own.seek(0)
             overlay = "exec tar -x -p -C rootfs --no-overwrite-dir --keep-directory-symlink -f -"
