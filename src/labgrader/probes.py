@@ -207,7 +207,7 @@ class Host:
 
     def proves_reach(self, other: Host, address: str) -> bool:
         """Whether this vantage point can exchange bytes with `address` of `other`, where we answer ourselves."""
-        answer = other.hands.ask("serve_once", address=address, port=0, timeout=CONNECT_S)
+        answer = other.hands.ask("serve_word", address=address, port=0, timeout=CONNECT_S)
         if "failed" in answer:
             return False
         try:

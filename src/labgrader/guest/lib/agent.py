@@ -24,6 +24,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import confine
+import kernelobjects
 
 REFUSED = {
     errno.ECONNREFUSED: "refused",
@@ -194,28 +195,36 @@ def op_ping(address, timeout, source=None):
             return {"answered": done.returncode == 0, "output": output[-2000:]}
 
 
-def op_serve_once(address, port, timeout):
-    """Listen, greet the first client with a random word and end: a control for a vantage point."""
+def op_serve_word(address, port, timeout):
+    """Listen for `timeout` seconds and greet every client with a random word: a control for a vantage point.
+
+    Every client, so that a program on this host that comes first takes nothing from the grader.
+    """
     word = os.urandom(8).hex()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address, port))
-        listener.listen(1)
+        listener.listen(64)
     except OSError as error:
         listener.close()
         return {"failed": _why(error)}
-    listener.settimeout(timeout)
+    deadline = time.monotonic() + timeout
 
     def greet():
-        try:
-            connection, _ = listener.accept()
-            connection.sendall(word.encode())
-            connection.close()
-        except OSError:
-            pass
-        finally:
-            listener.close()
+        with listener:
+            while True:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                listener.settimeout(left)
+                try:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.settimeout(1)
+                        connection.sendall(word.encode())
+                except OSError:
+                    continue
 
     threading.Thread(target=greet, daemon=True).start()
     return {"word": word, "port": listener.getsockname()[1]}
@@ -341,6 +350,7 @@ class Program:
         self.killed_for = None
         self.status = None
         self.condition = threading.Condition()
+        kernelobjects.bound(limits["disk_mb"])
         self.pid, self.master = confine.spawn(argv, user, cwd, environment, limits)
         self.uid = confine.pwd.getpwnam(user).pw_uid
         self.stopping = False
@@ -397,9 +407,11 @@ class Program:
                     self.condition.notify_all()
 
     def _weigh(self):
-        if confine.memory_kb(self.uid) > self.limits["memory_mb"] * 1024:
+        confine.step_behind(self.uid)
+        if confine.memory_kb(self.uid) + kernelobjects.shared_kb(self.uid) > self.limits["memory_mb"] * 1024:
             self.killed_for = "memory"
             confine.kill_all(self.user, 2.0)
+            kernelobjects.remove_left(self.uid)
 
     def state(self):
         ended = None
@@ -466,6 +478,7 @@ def op_stop(program, port, timeout):
     before = started.state()
     survivors = [p for p in confine.processes_of(started.uid) if p != started.pid]
     left = confine.kill_all(started.user, timeout)
+    kernelobjects.remove_left(started.uid)
     started.stopping = True
     started.reader.join(timeout)
     deadline = time.monotonic() + timeout
