@@ -65,7 +65,8 @@ def printable_block(text: str | bytes, max_lines: int = 40, max_columns: int = 2
     """
     if max_lines < 1 or max_columns < 1:
         raise ValueError("max_lines and max_columns must be at least 1")
-    plain = re.sub(r"\r+\n", "\n", _SEQUENCE.sub("", _decoded(text)))
+    # Only from the first of a row of carriage returns on, or a long row is scanned once for each of them.
+    plain = re.sub(r"(?<!\r)\r+\n", "\n", _SEQUENCE.sub("", _decoded(text)))
     lines = plain.removesuffix("\n").split("\n")
     left_out = len(lines) - max_lines
     if left_out > 0:

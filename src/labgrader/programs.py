@@ -20,6 +20,7 @@ from labgrader.verdicts import fail
 LISTEN_S = 6.0
 PRINT_S = 3.0
 STOP_S = 5.0
+PLACES_SAID = 4
 USER = "student"
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -110,6 +111,14 @@ class Program:
         while (left := deadline - time.monotonic()) > 0 and self._read(left):
             pass
 
+    def hear_out(self, quiet_s: float = 0.2, timeout_s: float = 1.0) -> None:
+        """Read on until the program ended, or has printed nothing for `quiet_s`, or `timeout_s` have passed."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            before = len(self.printed)
+            if not self._read(min(quiet_s, left)) or len(self.printed) == before:
+                return
+
     @property
     def text(self) -> bytes:
         """The printout so far, without terminal control sequences."""
@@ -152,7 +161,7 @@ class Program:
     def sockets_said(self) -> str:
         """Where it listens now, in words."""
         places = sorted({str(item) for item in self.listening if item.port == self.port and item.proto[:3] == "tcp"})
-        return " and ".join(places) or "nowhere"
+        return " and ".join(places[:PLACES_SAID]) or "nowhere"
 
 
 def _why_not_listening(program: Program) -> tuple[str]:
@@ -166,7 +175,7 @@ def _why_not_listening(program: Program) -> tuple[str]:
     if udp:
         return (f"It opened UDP port {port}; the lab asks for TCP: create the socket with SOCK_STREAM.",)
     if tcp:
-        places = ", ".join(sorted({str(item) for item in tcp}))
+        places = _places(tcp)
         return (f"It listens on {places}, not on TCP port {port}: look at the port given to bind().",)
     last = last_error_line(program.text)
     if program.ended:
@@ -179,6 +188,13 @@ def _why_not_listening(program: Program) -> tuple[str]:
     if printed and re.search(rb"[:>?]\s*\Z", program.text):
         waits = " It seems to wait for input: a server must start without being asked anything."
     return (f"It ran for {seconds:.0f} s without listening on TCP port {port}.{waits}",)
+
+
+def _places(sockets: Sequence[Socket]) -> str:
+    """Where these listen, in words; of many only some are named."""
+    places = sorted({str(item) for item in sockets})
+    more = f" and {len(places) - PLACES_SAID} more" if len(places) > PLACES_SAID else ""
+    return ", ".join(places[:PLACES_SAID]) + more
 
 
 def _how_ended(ended: dict[str, int]) -> str:
