@@ -51,9 +51,12 @@ def root() -> Path:
 def claim(lab_id: str) -> tuple[Path, int]:
     """Make the lab's folder and take its lock; returns both. The lock is held until this process ends."""
     folder = root() / lab_id
-    folder.mkdir(mode=0o700)
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    # Made under another name: a clean-up that comes between must not find a lab that nobody owns.
+    coming = root() / f".{lab_id}.{os.getpid()}"
+    coming.mkdir(mode=0o700)
+    lock = os.open(coming / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    coming.rename(folder)
     return folder, lock
 
 
@@ -72,6 +75,9 @@ def clean() -> list[str]:
     """End and remove every lab of this user's whose grader is gone; a line for each thing removed."""
     removed = []
     dead = set()
+    for folder in root().glob(".????????.*"):  # a grader was killed in the moment of claiming one
+        if time.time() - folder.lstat().st_mtime > STRANGE_S and not _is_owned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
     for folder in sorted(root().iterdir()):
         if not LAB_ID.match(folder.name) or folder.is_symlink() or not folder.is_dir() or _is_owned(folder):
             continue
