@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from labgrader import yaml_places
 from labgrader.errors import SpecError, UsageError
 from labgrader.limits import Limits
 
@@ -32,6 +33,12 @@ class Parameter(_Model):
     minimum: int = 0
     maximum: int = 2**31
     help: str = ""
+
+    @model_validator(mode="after")
+    def _is_within_its_bounds(self) -> Parameter:
+        if not self.minimum <= self.default <= self.maximum:
+            raise ValueError(f"default {self.default} is not within {self.minimum} to {self.maximum}")
+        return self
 
 
 class Interface(_Model):
@@ -73,9 +80,9 @@ class HostFile(_Model):
     def _is_absolute(cls, value: str) -> str:
         return _absolute(value)
 
-    @field_validator("mode")
+    @field_validator("mode", mode="before")
     @classmethod
-    def _is_octal(cls, value: str) -> str:
+    def _is_octal(cls, value: object) -> str:
         return _octal(value)
 
 
@@ -89,7 +96,7 @@ class Service(_Model):
 class Host(_Model):
     """One machine of the lab. `student` marks the one where the student's files act."""
 
-    hostname: str
+    hostname: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")]
     student: bool = False
     forward: bool = False  # passes packets between its networks
     memory_mb: int = 512
@@ -117,14 +124,14 @@ class SubmittedFile(_Model):
     def _is_absolute(cls, value: str) -> str:
         return _absolute(value)
 
-    @field_validator("mode")
+    @field_validator("mode", mode="before")
     @classmethod
-    def _is_octal(cls, value: str) -> str:
+    def _is_octal(cls, value: object) -> str:
         return _octal(value)
 
 
 class SubmissionSpec(_Model):
-    files: Mapping[str, SubmittedFile]
+    files: Annotated[Mapping[str, SubmittedFile], Field(min_length=1)]
     empty_score: float = 0.0  # what a submission without any of the files scores: it is rejected
 
 
@@ -137,7 +144,7 @@ class Lab(_Model):
     description: str = ""
     parameters: Mapping[str, Parameter] = {}
     networks: tuple[Name, ...]
-    hosts: Mapping[str, Host]
+    hosts: Annotated[Mapping[str, Host], Field(min_length=1)]
     submission: SubmissionSpec
     limits: Limits = Limits()
     folder: Path = Path()
@@ -145,6 +152,7 @@ class Lab(_Model):
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Lab:
+        owners: dict[tuple[str, str], str] = {}
         for host_name, host in self.hosts.items():
             if not NAME.match(host_name):
                 raise ValueError(f"hosts.{host_name}: a host's name is lower-case letters, digits and hyphens")
@@ -156,10 +164,17 @@ class Lab(_Model):
                         f"hosts.{host_name}.interfaces.{interface_name}: network {interface.network} is not "
                         f"among networks{_suggest(interface.network, self.networks)}"
                     )
-            for file in host.files:
+                if interface.address is not None:
+                    place = (interface.network, interface.address.split("/")[0])
+                    if place in owners:
+                        raise ValueError(
+                            f"hosts.{host_name}.interfaces.{interface_name}: {place[1]} is {owners[place]}'s already"
+                        )
+                    owners[place] = f"{host_name}.{interface_name}"
+            for number, file in enumerate(host.files):
                 if file.service is not None and file.service not in host.services:
                     raise ValueError(
-                        f"hosts.{host_name}: {file.path} belongs to service {file.service}, which is not "
+                        f"hosts.{host_name}.files.{number}: {file.path} belongs to service {file.service}, which is not "
                         f"among the host's services{_suggest(file.service, host.services)}"
                     )
         for file_name, rule in self.submission.files.items():
@@ -169,7 +184,8 @@ class Lab(_Model):
             if rule.host not in self.hosts:
                 raise ValueError(f"{where}: host {rule.host} is not there{_suggest(rule.host, self.hosts)}")
             if rule.service is not None and rule.service not in self.hosts[rule.host].services:
-                raise ValueError(f"{where}: {rule.host} has no service {rule.service}")
+                known = self.hosts[rule.host].services
+                raise ValueError(f"{where}: {rule.host} has no service {rule.service}{_suggest(rule.service, known)}")
         return self
 
 
@@ -179,9 +195,9 @@ def _absolute(value: str) -> str:
     return value
 
 
-def _octal(value: str) -> str:
-    if not re.fullmatch(r"0[0-7]{3}", value):
-        raise ValueError(f'mode {value} is not of the form "0644"')
+def _octal(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"0[0-7]{3}", value):
+        raise ValueError(f'{value} is no mode; write four octal digits in quotes, such as "0644"')
     return value
 
 
@@ -214,7 +230,7 @@ def find(name: str, folder: Path | None = None) -> Lab:
             raise UsageError(f"{name} holds no lab.yaml.")
         return load(path / "lab.yaml")
     if not NAME.match(name) or not (root / name / "lab.yaml").is_file():
-        raise UsageError(f"There is no lab {name!r}{_suggest(name, lab_names(root))}.")
+        raise UsageError(_sentence(f"There is no lab {name!r}{_suggest(name, lab_names(root))}"))
     return load(root / name / "lab.yaml")
 
 
@@ -234,6 +250,8 @@ def load(path: Path) -> Lab:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise SpecError(f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}.") from error
+    if twice := yaml_places.repeated_key(text):
+        raise SpecError(f"{path}:{twice.line}: {twice.key} is there twice; the first is in line {twice.first_line}.")
     if not isinstance(data, dict):
         raise SpecError(f"{path}:1: a lab file is a mapping that begins with name, title and points.")
     try:
@@ -241,7 +259,7 @@ def load(path: Path) -> Lab:
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
     if lab.name != path.parent.name:
-        raise SpecError(f"{path}:{_line(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}.")
+        raise SpecError(f"{path}:{yaml_places.line_of(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}.")
     return lab
 
 
@@ -250,7 +268,7 @@ def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
     values = {name: parameter.default for name, parameter in lab.parameters.items()}
     for name, text in settings.items():
         if name not in lab.parameters:
-            raise UsageError(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}.")
+            raise UsageError(_sentence(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}"))
         rule = lab.parameters[name]
         try:
             value = int(text)
@@ -287,9 +305,8 @@ def _explain(path: Path, text: str, error: ValidationError) -> str:
         elif item["type"] == "missing":
             message = "is missing"
         elif not location:
-            inner = re.match(r"([\w.\-]+): ", message)
-            location = tuple(inner.group(1).split(".")) if inner else ()
-        sentences.append(f"{path}:{_line(text, location)}: {key + ': ' if key else ''}{message}.")
+            location = (message.partition(": ")[0],)
+        sentences.append(_sentence(f"{path}:{yaml_places.line_of(text, location)}: {key + ': ' if key else ''}{message}"))
     return "\n".join(sentences)
 
 
@@ -305,21 +322,5 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     return [name for name in getattr(model, "model_fields", {}) if name not in ("folder", "digest")]
 
 
-def _line(text: str, location: tuple[Any, ...]) -> int:
-    """The 1-based line of the YAML node at `location`, or of the nearest one above it."""
-    try:
-        node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return 1
-    line = 1
-    for part in location:
-        step = None
-        if isinstance(node, yaml.MappingNode):
-            step = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-        elif isinstance(node, yaml.SequenceNode) and str(part).isdigit() and int(part) < len(node.value):
-            step = (node.value[int(part)], node.value[int(part)])
-        if step is None:
-            break
-        line = step[0].start_mark.line + 1
-        node = step[1]
-    return line
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", ".")) else f"{text}."
