@@ -82,6 +82,17 @@ def run_tests(
     commands.test(keyword, paths or [], fast)
 
 
+@task(
+    help={
+        "runs": "how many pairs of one check and one bare script are measured",
+        "json": "write the measurements to this file",
+    },
+)
+def bench(_: Context, runs: int = 5, json: str | None = None) -> None:
+    """Measure what one check costs, as a ratio to a bare script that does the same."""
+    commands.bench(runs, json)
+
+
 @task
 def lint(_: Context) -> None:
     """Look over labgrader's own code: ruff, its formatter and mypy."""

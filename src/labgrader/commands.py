@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from labgrader import spec
 from labgrader.errors import SubmissionError, UsageError
@@ -32,7 +33,7 @@ def check(
         _must_be_writable(Path(json_path))
     report = _graded(lab, parameters, submission_path, provider_name)
     if json_path is not None:
-        _write_json(Path(json_path), report)
+        _write_json(Path(json_path), report.to_json())
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     print(feedback(report, title=lab.title, colour=colour), end="")
     raise SystemExit(exit_status(report))
@@ -93,6 +94,20 @@ def test(keyword: str | None, paths: list[str], fast: bool) -> None:
     raise SystemExit(developer.test(keyword, paths, rest, fast=fast))
 
 
+def bench(runs: int, json_path: str | None) -> None:
+    """Measure a check against the bare script and print what was found; missing the budget is no failure."""
+    from labgrader import benchmark
+
+    if runs < 1:
+        raise UsageError("--runs 0: at least one pair must be measured.")
+    if json_path is not None:
+        _must_be_writable(Path(json_path))
+    found = benchmark.measure(runs)
+    if json_path is not None:
+        _write_json(Path(json_path), found)
+    print(benchmark.sentences(found), end="")
+
+
 def lint() -> None:
     """Run the linters; leaves with 0, or 1 if one has something to say."""
     from labgrader import developer
@@ -136,12 +151,10 @@ def _must_be_writable(path: Path) -> None:
         raise UsageError(f"--json {path}: the folder {folder} cannot be written to.")
 
 
-def _write_json(path: Path, report: Report) -> None:
+def _write_json(path: Path, data: dict[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(
-            json.dumps(report.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise UsageError(f"The report cannot be written to {path}: {error.strerror}.") from error
