@@ -5,6 +5,7 @@ Only the lab's own data reaches a template; what a student hands in is copied, n
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import jinja2
 from labgrader.errors import SpecError
 from labgrader.spec import HostFile, Lab, SubmittedFile
 from labgrader.topology import Machine, Topology
+from labgrader.yaml_places import line_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def files_for(
     machines = {machine.name: machine for machine in topology.machines}
     result = []
     for host_name, host in lab.hosts.items():
-        for file in host.files:
-            content = _render(environment, lab, machines, host_name, file, parameters)
+        for number, file in enumerate(host.files):
+            where = ("hosts", host_name, "files", number)
+            content = _render(environment, lab, machines, host_name, file, parameters, where)
             result.append(
                 RenderedFile(host_name, file.path, content, file.owner, int(file.mode, 8), file.service)
             )
@@ -53,7 +56,9 @@ def files_for(
         else:
             content, handed_in = _stand_in(environment, lab, machines, name, rule, parameters), None
         result.append(
-            RenderedFile(rule.host, rule.path, content, rule.owner, int(rule.mode, 8), rule.service, handed_in)
+            RenderedFile(
+                rule.host, rule.path, content, rule.owner, int(rule.mode, 8), rule.service, handed_in
+            )
         )
     return result
 
@@ -67,7 +72,8 @@ def _stand_in(
     parameters: Mapping[str, int],
 ) -> bytes:
     if rule.template is not None:
-        return _render(environment, lab, machines, rule.host, rule, parameters)
+        where = ("submission", "files", name)
+        return _render(environment, lab, machines, rule.host, rule, parameters, where)
     path = lab.folder / "reference" / name
     try:
         return path.read_bytes()
@@ -93,6 +99,7 @@ def _render(
     host: str,
     file: HostFile | SubmittedFile,
     parameters: Mapping[str, int],
+    where: tuple[str | int, ...],
 ) -> bytes:
     name = f"{file.template}.j2"
     values: dict[str, Any] = {
@@ -103,26 +110,40 @@ def _render(
         **file.values,
     }
     try:
-        return environment.get_template(name).render(values).encode()
+        template = environment.get_template(name)
+    except jinja2.TemplateSyntaxError as error:
+        raise SpecError(f"{error.filename}:{error.lineno}: {error.message}.") from error
     except jinja2.TemplateNotFound as error:
-        known = sorted(environment.list_templates(extensions=["j2"]))
-        raise SpecError(
-            f"{lab.folder / 'lab.yaml'}: template {file.template!r} for {file.path} is not there "
-            f"(there are: {', '.join(Path(item).stem for item in known)})."
-        ) from error
+        raise SpecError(_not_there(environment, lab, file, where)) from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{name}: {error}.") from error
+    try:
+        return template.render(values).encode()
     except jinja2.TemplateSyntaxError as error:
         raise SpecError(f"{error.filename}:{error.lineno}: {error.message}.") from error
     except jinja2.UndefinedError as error:
-        place = _place(error, environment, name)
+        place = _place(error, name)
         raise SpecError(
             f"{place}: {error.message} while rendering {file.path} of {host}; "
             f"known names: {', '.join(sorted(values))}."
         ) from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise SpecError(f"{_place(error, environment, name)}: {error} while rendering {file.path} of {host}.") from error
+    except Exception as error:  # whatever a template's expressions raise is the template's
+        words = f"{type(error).__name__}: {error}"
+        raise SpecError(f"{_place(error, name)}: {words} while rendering {file.path} of {host}.") from error
 
 
-def _place(error: BaseException, environment: jinja2.Environment, name: str) -> str:
+def _not_there(
+    environment: jinja2.Environment, lab: Lab, file: HostFile | SubmittedFile, where: tuple[str | int, ...]
+) -> str:
+    known = sorted({Path(item).stem for item in environment.list_templates(extensions=["j2"])})
+    near = difflib.get_close_matches(file.template or "", known, n=1)
+    remedy = f"; did you mean {near[0]}?" if near else f" (there are: {', '.join(known)})."
+    path = lab.folder / "lab.yaml"
+    line = line_of(path.read_text(encoding="utf-8"), (*where, "template"))
+    return f"{path}:{line}: template {file.template!r} for {file.path} is not there{remedy}"
+
+
+def _place(error: BaseException, name: str) -> str:
     """FILE:LINE of the template's innermost frame in a traceback that jinja2 rewrote."""
     found = name
     trace = error.__traceback__

@@ -155,7 +155,9 @@ class Lab(_Model):
         owners: dict[tuple[str, str], str] = {}
         for host_name, host in self.hosts.items():
             if not NAME.match(host_name):
-                raise ValueError(f"hosts.{host_name}: a host's name is lower-case letters, digits and hyphens")
+                raise ValueError(
+                    f"hosts.{host_name}: a host's name is lower-case letters, digits and hyphens"
+                )
             for interface_name, interface in host.interfaces.items():
                 if not INTERFACE.match(interface_name):
                     raise ValueError(f"hosts.{host_name}.interfaces.{interface_name}: not an interface name")
@@ -168,14 +170,15 @@ class Lab(_Model):
                     place = (interface.network, interface.address.split("/")[0])
                     if place in owners:
                         raise ValueError(
-                            f"hosts.{host_name}.interfaces.{interface_name}: {place[1]} is {owners[place]}'s already"
+                            f"hosts.{host_name}.interfaces.{interface_name}: "
+                            f"{place[1]} is {owners[place]}'s already"
                         )
                     owners[place] = f"{host_name}.{interface_name}"
             for number, file in enumerate(host.files):
                 if file.service is not None and file.service not in host.services:
                     raise ValueError(
-                        f"hosts.{host_name}.files.{number}: {file.path} belongs to service {file.service}, which is not "
-                        f"among the host's services{_suggest(file.service, host.services)}"
+                        f"hosts.{host_name}.files.{number}: {file.path} belongs to service {file.service}, "
+                        f"which is not among the host's services{_suggest(file.service, host.services)}"
                     )
         for file_name, rule in self.submission.files.items():
             where = f"submission.files.{file_name}"
@@ -185,7 +188,9 @@ class Lab(_Model):
                 raise ValueError(f"{where}: host {rule.host} is not there{_suggest(rule.host, self.hosts)}")
             if rule.service is not None and rule.service not in self.hosts[rule.host].services:
                 known = self.hosts[rule.host].services
-                raise ValueError(f"{where}: {rule.host} has no service {rule.service}{_suggest(rule.service, known)}")
+                raise ValueError(
+                    f"{where}: {rule.host} has no service {rule.service}{_suggest(rule.service, known)}"
+                )
         return self
 
 
@@ -251,7 +256,9 @@ def load(path: Path) -> Lab:
         line = mark.line + 1 if mark else 1
         raise SpecError(f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}.") from error
     if twice := yaml_places.repeated_key(text):
-        raise SpecError(f"{path}:{twice.line}: {twice.key} is there twice; the first is in line {twice.first_line}.")
+        raise SpecError(
+            f"{path}:{twice.line}: {twice.key} is there twice; the first is in line {twice.first_line}."
+        )
     if not isinstance(data, dict):
         raise SpecError(f"{path}:1: a lab file is a mapping that begins with name, title and points.")
     try:
@@ -259,7 +266,9 @@ def load(path: Path) -> Lab:
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
     if lab.name != path.parent.name:
-        raise SpecError(f"{path}:{yaml_places.line_of(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}.")
+        raise SpecError(
+            f"{path}:{yaml_places.line_of(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}."
+        )
     return lab
 
 
@@ -268,7 +277,9 @@ def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
     values = {name: parameter.default for name, parameter in lab.parameters.items()}
     for name, text in settings.items():
         if name not in lab.parameters:
-            raise UsageError(_sentence(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}"))
+            raise UsageError(
+                _sentence(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}")
+            )
         rule = lab.parameters[name]
         try:
             value = int(text)
@@ -306,7 +317,9 @@ def _explain(path: Path, text: str, error: ValidationError) -> str:
             message = "is missing"
         elif not location:
             location = (message.partition(": ")[0],)
-        sentences.append(_sentence(f"{path}:{yaml_places.line_of(text, location)}: {key + ': ' if key else ''}{message}"))
+        sentences.append(
+            _sentence(f"{path}:{yaml_places.line_of(text, location)}: {key + ': ' if key else ''}{message}")
+        )
     return "\n".join(sentences)
 
 

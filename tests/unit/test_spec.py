@@ -17,36 +17,121 @@ ETH0 = "{network: lan0, address: 192.168.0.10/24}"
 
 # What is replaced, by what, the words in whose line the fault is told, and what is said.
 MISTAKES = {
-    "unknown key": ("points: 100", "points: 100\ncheks: 1", "cheks:", "cheks: unknown key (there are: name, title"),
-    "misspelt key": ("\nparameters:", "\nparamaters:", "paramaters:", "unknown key; did you mean parameters?"),
-    "misspelt key of a host": ("student: true", "studnt: true", "studnt", "v0.studnt: unknown key; did you mean student?"),
-    "misspelt key of an interface": (ETH0, ETH0.replace("address", "adress"), "adress", "did you mean address?"),
-    "misspelt limit": ("\nsubmission:", "\nlimits: {memry_mb: 64}\nsubmission:", "memry_mb", "did you mean memory_mb?"),
+    "unknown key": (
+        "points: 100",
+        "points: 100\ncheks: 1",
+        "cheks:",
+        "cheks: unknown key (there are: name, title",
+    ),
+    "misspelt key": (
+        "\nparameters:",
+        "\nparamaters:",
+        "paramaters:",
+        "unknown key; did you mean parameters?",
+    ),
+    "misspelt key of a host": (
+        "student: true",
+        "studnt: true",
+        "studnt",
+        "v0.studnt: unknown key; did you mean student?",
+    ),
+    "misspelt key of an interface": (
+        ETH0,
+        ETH0.replace("address", "adress"),
+        "adress",
+        "did you mean address?",
+    ),
+    "misspelt limit": (
+        "\nsubmission:",
+        "\nlimits: {memry_mb: 64}\nsubmission:",
+        "memry_mb",
+        "did you mean memory_mb?",
+    ),
     "missing key": ("title: A TCP server on V0, seen from V1\n", "", "name:", "title: is missing"),
     "bad address": ("192.168.0.10/24", "192.168.0.300/24", "192.168.0.300", "Octet 300"),
     "missing prefix": ("192.168.0.10/24", "192.168.0.10", "192.168.0.10}", "write it as 192.168.0.10/24"),
     "bad prefix": ("192.168.0.10/24", "192.168.0.10/40", "192.168.0.10/40", "'40' is not a valid netmask"),
-    "bad gateway": (ETH0, "{network: lan0, gateway: 192.168.0}", "gateway", "Expected 4 octets in '192.168.0'"),
-    "unknown network": (ETH0, ETH0.replace("lan0", "lann"), "lann", "network lann is not among networks; did you mean lan"),
+    "bad gateway": (
+        ETH0,
+        "{network: lan0, gateway: 192.168.0}",
+        "gateway",
+        "Expected 4 octets in '192.168.0'",
+    ),
+    "unknown network": (
+        ETH0,
+        ETH0.replace("lan0", "lann"),
+        "lann",
+        "network lann is not among networks; did you mean lan",
+    ),
     "unknown host": ("host: v0", "host: gw", "host: gw", "host gw is not there (there are: v0, v1)"),
     "misspelt service": ("service: network}", "service: netwrk}", "netwrk", "did you mean network?"),
-    "unknown service of a submitted file": ("owner: student", "service: named", "service: named", "v0 has no service named"),
-    "address twice": ("192.168.1.11/24", "192.168.1.10/24", "eth1: {network: lan1, address: 192.168.1.10/24}\n    services:\n      network: {}\n    files:\n      - {path: /etc/sysconfig/network-scripts/ifcfg-eth1, template: ifcfg, values: {interface: eth1}, service: network}\n\nsub", "192.168.1.10 is v0.eth1's already"),
-    "key twice": ("points: 100", "points: 100\npoints: 50", "points: 50", "points is there twice; the first is in line 3"),
+    "unknown service of a submitted file": (
+        "owner: student",
+        "service: named",
+        "service: named",
+        "v0 has no service named",
+    ),
+    "address twice": (
+        "eth1: {network: lan1, address: 192.168.1.11/24}",
+        "eth7: {network: lan1, address: 192.168.1.10/24}",
+        "eth7:",
+        "192.168.1.10 is v0.eth1's already",
+    ),
+    "key twice": (
+        "points: 100",
+        "points: 100\npoints: 50",
+        "points: 50",
+        "points is there twice; the first is in line 3",
+    ),
     "mode without quotes": ("owner: student", "mode: 644", "mode: 644", 'in quotes, such as "0644"'),
     "relative path": ("path: /home/student", "path: home/student", "path: home", "is not an absolute path"),
-    "path that climbs": ("path: /home/student", "path: /home/../etc", "path: /home/..", "is not an absolute path"),
-    "default out of bounds": ("default: 11200", "default: 80", "default: 80", "default 80 is not within 1024 to 65535"),
-    "default that is no number": ("default: 11200", "default: many", "default: many", "should be a valid integer"),
-    "limit too small": ("\nsubmission:", "\nlimits: {memory_mb: 1}\nsubmission:", "memory_mb: 1", "greater than or equal to 32"),
+    "path that climbs": (
+        "path: /home/student",
+        "path: /home/../etc",
+        "path: /home/..",
+        "is not an absolute path",
+    ),
+    "default out of bounds": (
+        "default: 11200",
+        "default: 80",
+        "default: 80",
+        "default 80 is not within 1024 to 65535",
+    ),
+    "default that is no number": (
+        "default: 11200",
+        "default: many",
+        "default: many",
+        "should be a valid integer",
+    ),
+    "limit too small": (
+        "\nsubmission:",
+        "\nlimits: {memory_mb: 1}\nsubmission:",
+        "memory_mb: 1",
+        "greater than or equal to 32",
+    ),
     "no points": ("points: 100", "points: 0", "points: 0", "greater than 0"),
     "bad host name": ("  v1:\n", "  V_1:\n", "  V_1:", "lower-case letters, digits and hyphens"),
     "bad interface name": ("eth0: {", '"eth 0": {', '"eth 0"', "not an interface name"),
     "bad hostname": ("hostname: V0", 'hostname: "V 0"', 'hostname: "V 0"', "should match"),
-    "open bracket": ("\nhosts:", "\nhosts: [", "    hostname: V0", "not valid YAML: did not find expected ',' or ']'"),
-    "tabulator": ("\nhosts:", "\n\thosts:", "\thosts:", "not valid YAML: found character that cannot start any token"),
-    "other name than its folder": ("name: tcp-server", "name: tcp-sever", "name:", "name is tcp-sever, its folder tcp-server"),
-}  # fmt: skip
+    "open bracket": (
+        "\nhosts:",
+        "\nhosts: [",
+        "    hostname: V0",
+        "not valid YAML: did not find expected ',' or ']'",
+    ),
+    "tabulator": (
+        "\nhosts:",
+        "\n\thosts:",
+        "\thosts:",
+        "not valid YAML: found character that cannot start any token",
+    ),
+    "other name than its folder": (
+        "name: tcp-server",
+        "name: tcp-sever",
+        "name:",
+        "name is tcp-sever, its folder tcp-server",
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -68,7 +153,10 @@ def test_several_mistakes_are_told_at_once(spoil: Spoil) -> None:
     spoil("points: 100", "points: none")
     with pytest.raises(SpecError) as caught:
         spec.load(path)
-    assert [line.split(": ")[1] for line in caught.value.message.splitlines()] == ["points", "hosts.v0.studnt"]
+    assert [line.split(": ")[1] for line in caught.value.message.splitlines()] == [
+        "points",
+        "hosts.v0.studnt",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "hello", "- name: x", "3"])
@@ -128,8 +216,8 @@ def test_the_digest_covers_what_decides_a_score_and_nothing_else(lab_folder: Pat
         return spec.load(lab_folder / "lab.yaml").digest
 
     first = digest()
-    for path in ("mutants/new/tcp_server.py", "mutants/new/mutant.yaml", "checks/__pycache__/a.pyc"):
-        target = lab_folder / path
+    for name in ("mutants/new/tcp_server.py", "mutants/new/mutant.yaml", "checks/__pycache__/a.pyc"):
+        target = lab_folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("something")
         assert digest() == first
