@@ -189,7 +189,7 @@ class GradingPlugin:
                 None,
             )
         if cause.outcome is Outcome.ERROR:
-            return (Outcome.ERROR, f"It builds on {error.by}, which could not be judged.", None, None)
+            return (Outcome.ERROR, f"It builds on {error.by}, which could not be judged.", None, error.by)
         root = cause.blocked_by if cause.outcome is Outcome.BLOCKED and cause.blocked_by else error.by
         return (Outcome.BLOCKED, error.message or "Not tried, because it builds on a check that failed.", None, root)
 

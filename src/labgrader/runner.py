@@ -266,7 +266,10 @@ def _account_for(seen: _Seen, log: str) -> list[CheckResult]:
 def _why_incomplete(seen: _Seen, checks: list[CheckResult]) -> str:
     if seen.broken:
         return seen.broken[1]
-    return "; ".join(f"{c.id}: {c.message}" for c in checks if c.outcome is Outcome.ERROR)
+    errors = [check for check in checks if check.outcome is Outcome.ERROR]
+    # One that merely builds on another error says nothing new.
+    roots = [check for check in errors if check.blocked_by is None] or errors
+    return "; ".join(f"{check.id}: {check.message}" for check in roots)
 
 
 def _first_error(report: Report) -> str:

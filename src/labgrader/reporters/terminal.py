@@ -1,10 +1,15 @@
-"""The feedback that a student reads on the terminal: plain lines, colour only on a terminal. Pure."""
+"""The feedback that a student reads on the terminal: plain lines, colour only on a terminal. Pure.
+
+Whatever the report holds, only plain characters come out: it may have been read from a file.
+"""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 
-from labgrader.results import CheckResult, Outcome, Report, Status
+from labgrader.printable import printable, printable_block
+from labgrader.results import CheckResult, Evidence, Outcome, Report, Status
 
 WIDTH = 96
 MARKS = {
@@ -19,66 +24,86 @@ EVIDENCE_SHOWN = 12
 def feedback(report: Report, *, title: str, colour: bool = False) -> str:
     """The whole feedback for one report, ending in a newline."""
     paint = _painter(colour)
-    lines = [paint(f"{report.lab}: {title}", "1"), ""]
+    lines = [paint(_plain(f"{report.lab}: {title}"), "1"), ""]
     for note in report.notes:
         lines += _wrapped(f"Note: {note}", "  ")
     if report.status is Status.REJECTED:
-        lines += _wrapped(report.error or "", "  ")
-        lines += ["", paint(f"Not graded. Score: {report.score or 0:g} of {report.possible:g}", "31")]
+        lines += _wrapped(f"These files cannot be graded: {report.error or ''}", "  ")
+        lines += ["", "  " + paint(f"Score: {report.score or 0:g} of {report.possible:g}", "31")]
         return "\n".join(lines) + "\n"
     shown: set[tuple[str, str]] = set()
+    titles = {check.id: check.title for check in report.checks}
     for check in report.checks:
-        lines += _check_lines(check, paint, shown)
-    lines += ["", *_verdict(report, paint)]
+        lines += _check_lines(check, paint, shown, titles)
+    if report.checks:
+        lines.append("")
+    lines += _verdict(report, paint)
     return "\n".join(lines) + "\n"
 
 
-def _check_lines(check: CheckResult, paint: _Paint, shown: set[tuple[str, str]]) -> list[str]:
+def _check_lines(
+    check: CheckResult, paint: _Paint, shown: set[tuple[str, str]], titles: Mapping[str, str]
+) -> list[str]:
     mark, code = MARKS[check.outcome]
-    points = f"{check.earned:g}/{check.points:g}"
-    lines = [f"  {paint(mark, code)} {points:>6}  {check.title}"]
+    earned = "?" if check.outcome is Outcome.ERROR else f"{check.earned:g}"
+    points = f"{earned}/{check.points:g}"
+    lines = [f"  {paint(mark, code)} {points:>6}  {_plain(check.title)}"]
     if check.outcome is Outcome.PASS or check.hidden:
         return lines
     indent = " " * 12
     if check.outcome is Outcome.BLOCKED:
-        lines += _wrapped(f"Not judged: mend {check.blocked_by} first. {_extra(check)}".rstrip(), indent)
-        return lines
+        cause = titles.get(check.blocked_by or "", check.blocked_by or "another check")
+        extra = "" if check.message.startswith("Not tried") else check.message
+        return lines + _wrapped(f"Not tried yet: first mend «{cause}». {extra}", indent)
     lines += _wrapped(check.message, indent)
+    if check.outcome is Outcome.ERROR:
+        return lines
     if check.hint:
         lines += [paint(line, "36") for line in _wrapped(f"Hint: {check.hint}", indent)]
     for item in check.evidence:
-        if (item.title, item.text) in shown or check.outcome is Outcome.ERROR:
-            continue
-        shown.add((item.title, item.text))
-        rows = item.text.splitlines()
-        lines.append(f"{indent}{item.title}:")
-        lines += [f"{indent}  | {row}" for row in rows[-EVIDENCE_SHOWN:]]
-        if len(rows) > EVIDENCE_SHOWN:
-            lines.append(f"{indent}  | ({len(rows) - EVIDENCE_SHOWN} earlier lines are in the report)")
+        if (item.title, item.text) not in shown:
+            shown.add((item.title, item.text))
+            lines += _evidence_lines(item, indent)
     return lines
 
 
-def _extra(check: CheckResult) -> str:
-    return "" if check.message.startswith("Not tried") else check.message
+def _evidence_lines(item: Evidence, indent: str) -> list[str]:
+    rows = printable_block(item.text, max_lines=10_000, max_columns=200).split("\n")
+    lines = [f"{indent}{_plain(item.title)}:"]
+    if len(rows) > EVIDENCE_SHOWN:
+        lines.append(f"{indent}  | ({len(rows) - EVIDENCE_SHOWN} earlier lines are in the report)")
+    return lines + [f"{indent}  | {row}".rstrip() for row in rows[-EVIDENCE_SHOWN:]]
 
 
 def _verdict(report: Report, paint: _Paint) -> list[str]:
     if report.status is Status.INCOMPLETE:
         lines = _wrapped(
-            f"No score: something on our side failed, not in the submission. {report.error or ''}", "  "
+            "No score yet, and no points lost: something on the grader's side failed, not in the submission. "
+            "Grade it again; if that does not help, show this to whoever looks after the grader:",
+            "  ",
         )
-        return [paint(line, "35") for line in lines]
+        return [paint(line, "35") for line in lines] + _wrapped(report.error or "no reason was told", "    ")
     lost = [check for check in report.checks if check.outcome is not Outcome.PASS]
     score = f"Score: {report.score:g} of {report.possible:g}"
     if not lost:
         return ["  " + paint(score, "1;32")]
     first = next((c for c in lost if c.outcome is Outcome.FAIL), lost[0])
-    return ["  " + paint(score, "1"), *_wrapped(f"Begin with: {first.title}.", "  ")]
+    return ["  " + paint(score, "1"), *_wrapped(f"Mend this first: {first.title}.", "  ")]
+
+
+def _plain(text: str) -> str:
+    """One line of plain characters."""
+    return printable(" ".join(text.split()), 4000)
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        _plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
