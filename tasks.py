@@ -59,6 +59,12 @@ def prove(
     commands.prove(lab, provider, jobs, repeats, only, set or [])
 
 
+@task(help={"fix": "carry out those remedies that are ours: packages, image, left-over labs"})
+def doctor(_: Context, fix: bool = False) -> None:
+    """Tell what this machine lacks for the namespace provider, and the command that mends it."""
+    commands.doctor(fix)
+
+
 @task
 def clean(_: Context) -> None:
     """Remove whatever killed runs left behind, and nothing else."""

@@ -1,0 +1,90 @@
+"""The part of the doctor that looks at the hosts' image: whether it is there, its age, its telnetd."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from labgrader.doctor import Finding, State
+from labgrader.errors import LabError
+from labgrader.providers.netns import apt_sources, image, runtime
+
+OLD_DAYS = 30
+# Debian's changelog calls this version the complete fix of CVE-2026-24061 (a login as root without password).
+TELNETD_FIXED = {"bookworm": "2:2.4-2+deb12u3"}
+
+
+def image_there() -> bool:
+    try:
+        return (image.image_path() / "rootfs").is_dir()
+    except (LabError, OSError):
+        return False
+
+
+def image_findings(there: bool) -> Iterator[Finding]:
+    if not there:
+        remedy = "./lab check makes it in about half a minute, and ./lab doctor --fix makes it now"
+        yield Finding(State.NOTE, "image", "not made yet", remedy, fix=_make_image)
+        return
+    status = image.image_path() / "rootfs" / "var" / "lib" / "dpkg" / "status"
+    days = int((time.time() - status.stat().st_mtime) / 86400)
+    remedy = "to have the security updates since, run: ./lab doctor --fix"
+    if days > OLD_DAYS:
+        yield Finding(State.NOTE, "image", f"{days} days old", remedy, fix=_renew_image)
+    else:
+        yield Finding(State.OK, "image", f"made {'today' if days == 0 else f'{days} days ago'}")
+    yield _telnetd(status.read_text(encoding="utf-8", errors="replace"), apt_sources.suite())
+
+
+def _telnetd(status: str, suite: str) -> Finding:
+    name = "telnetd in the image"
+    found = re.search(r"^Package: inetutils-telnetd\n(?:.+\n)*?Version: (\S+)", status, re.MULTILINE)
+    if found is None:
+        return Finding(
+            State.NOTE, name, "its version is unknown", "run: ./lab doctor --fix", fix=_renew_image
+        )
+    version, fixed = found[1], TELNETD_FIXED.get(suite)
+    if fixed is None:
+        said = f"{version}; whether CVE-2026-24061 is fixed in it is not known here for {suite}"
+        return Finding(State.NOTE, name, said, "see the distribution's security tracker")
+    if subprocess.run(["dpkg", "--compare-versions", version, "lt", fixed]).returncode == 0:
+        said = f"{version} is older than {fixed}, so a student may log in as root (CVE-2026-24061)"
+        return Finding(State.NOTE, name, said, "run: ./lab doctor --fix", fix=_renew_image)
+    return Finding(State.OK, name, f"{version}, with CVE-2026-24061 fixed")
+
+
+def _make_image() -> str:
+    image.ensure()
+    return "Made the hosts' image."
+
+
+def _renew_image() -> str:
+    """Make packages and image anew; a lab that runs keeps the files of the old one, which then stays."""
+    folder, final = image.cache_folder(), image.image_path()
+    tar = folder / f"packages-{image._base_digest()}.tar"
+    aside = {path: folder / f"superseded-{secrets.token_hex(4)}" for path in (tar, final)}
+    with image._lock(folder):
+        for path, place in aside.items():
+            if path.exists():
+                path.rename(place)
+    try:
+        image.ensure()
+    except BaseException:
+        for path, place in aside.items():
+            if place.exists() and not path.exists():
+                place.rename(path)
+        raise
+    aside[tar].unlink(missing_ok=True)
+    if any(runtime._is_owned(lab) for lab in labs()):
+        return "Made the hosts' image anew; the old one stays for a month, because a lab is using it."
+    image.remove(aside[final])
+    return "Made the hosts' image anew."
+
+
+def labs() -> list[Path]:
+    """The folders of this user's labs, living or dead."""
+    return [path for path in runtime.root().iterdir() if runtime.LAB_ID.match(path.name) and path.is_dir()]
