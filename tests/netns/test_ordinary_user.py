@@ -40,7 +40,9 @@ exec setpriv --reuid pupil --regid pupil --init-groups -- "$@"
 pytestmark = [
     pytest.mark.namespaces,
     pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="not applicable: these tests are run by an ordinary user already"),
+    pytest.mark.skipif(
+        os.geteuid() != 0, reason="not applicable: these tests are run by an ordinary user already"
+    ),
 ]
 
 
@@ -67,10 +69,19 @@ class Pupil:
         words = ["unshare", "--mount", "--propagation", "private", "bash", "-c", ENTER, "enter"]
         words += [str(self.base / "etc"), str(self.other_file_system)]
         words += [sysconfig.get_paths()["purelib"], str(self.base / "packages")]
-        words += ["env", "-i", "-C", str(self.checkout), "PATH=/usr/local/bin:/usr/bin:/bin", f"HOME={self.home}"]
+        words += [
+            "env",
+            "-i",
+            "-C",
+            str(self.checkout),
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+            f"HOME={self.home}",
+        ]
         words += [f"LABGRADER_PYTHON={SYSTEM_PYTHON}", "LANG=C.UTF-8"]
         words += [f"{name}={value}" for name, value in environment.items()]
-        return subprocess.run([*words, *argv], capture_output=True, text=True, timeout=240, umask=umask, check=False)
+        return subprocess.run(
+            [*words, *argv], capture_output=True, text=True, timeout=240, umask=umask, check=False
+        )
 
 
 def account_files(base: Path, subordinate: dict[str, str]) -> None:
@@ -103,7 +114,9 @@ def pupil() -> Iterator[Pupil]:
         user.checkout.mkdir(parents=True)
         for name in CHECKOUT:
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, user.checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    ROOT / name, user.checkout / name, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 shutil.copy(ROOT / name, user.checkout / name)
         _virtual_environment(user)
@@ -142,7 +155,10 @@ def _give_packages(cache: Path) -> None:
 
 def processes() -> list[str]:
     """The command lines of whatever runs with the user's ids, mapped ones included."""
-    ours = {UID, *(int(value.split(":")[0]) + ids for value in SUBORDINATE.values() for ids in (0, 1000, 1001))}
+    ours = {
+        UID,
+        *(int(value.split(":")[0]) + ids for value in SUBORDINATE.values() for ids in (0, 1000, 1001)),
+    }
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -185,7 +201,9 @@ def test_full_marks_on_a_lab_of_ones_own(pupil: Pupil, narrow: bool) -> None:
         folder.rmdir()
     images = [path for path in (cache / "labgrader" / "images").iterdir() if path.is_dir()]
     assert [path.name.partition("-")[2] for path in images] == ["700000"]
-    assert (images[0] / "rootfs/etc/passwd").stat().st_uid == 700000, "the hosts' root is one of the user's own ids"
+    assert (images[0] / "rootfs/etc/passwd").stat().st_uid == 700000, (
+        "the hosts' root is one of the user's own ids"
+    )
     assert (images[0] / "rootfs/etc/passwd").stat().st_gid == 1700000
 
 

@@ -59,12 +59,14 @@ class NamespaceLab:
             raise LabError("The command ip is not on this machine; install it: apt-get install iproute2")
         self.lab_id = secrets.token_hex(4)
         self._topology = topology
-        self._folder, self._lock = runtime.claim(self.lab_id)
+        self._folder = runtime.root() / self.lab_id
+        self._lock: int | None = None
         self._sockets: dict[str, socket.socket] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        names = [machine.name for machine in topology.machines]
-        self._cgroups = cgroups.make(self.lab_id, names, limits)
+        self._cgroups = cgroups.Cgroups()
         try:
+            self._lock = runtime.claim(self._folder)
+            self._cgroups = cgroups.make(self.lab_id, [machine.name for machine in topology.machines], limits)
             self._launch(topology, limits, layers, ip)
         except BaseException:
             self.destroy()
@@ -179,5 +181,5 @@ class NamespaceLab:
                 process.kill()
                 process.wait()
             process.stdout.close()
-        made = [item for directories in self._cgroups.directories.values() for item in directories]
-        runtime.release(self._folder, self._lock, made)
+        lock, self._lock = self._lock, None
+        runtime.release(self._folder, lock)

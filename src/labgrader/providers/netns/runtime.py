@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from labgrader.errors import LabError
@@ -48,27 +47,23 @@ def root() -> Path:
     return path
 
 
-def claim(lab_id: str) -> tuple[Path, int]:
-    """Make the lab's folder and take its lock; returns both. The lock is held until this process ends."""
-    folder = root() / lab_id
-    # Made under another name: a clean-up that comes between must not find a lab that nobody owns.
-    coming = root() / f".{lab_id}.{os.getpid()}"
-    coming.mkdir(mode=0o700)
-    lock = os.open(coming / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def claim(folder: Path) -> int:
+    """Make a lab's folder and take its lock, which is held until this process ends; the lock's descriptor."""
+    folder.mkdir(mode=0o700)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    coming.rename(folder)
-    return folder, lock
+    return lock
 
 
-def release(folder: Path, lock: int, directories: Iterable[str]) -> None:
+def release(folder: Path, lock: int | None) -> None:
     """Remove the folder and the lab's cgroups (the supervisor normally has) and let go of the lock."""
+    for directory in cgroups.leftovers():
+        shape = CGROUP.match(directory.name)
+        if shape is not None and shape[1] == folder.name:
+            _remove(directory)
     shutil.rmtree(folder, ignore_errors=True)
-    for directory in directories:
-        _remove(Path(directory))
-    try:
+    if lock is not None:
         os.close(lock)
-    except OSError:
-        pass
 
 
 def clean() -> list[str]:

@@ -36,7 +36,10 @@ def main() -> int:
     # SIGTERM ends the wait below like a closed pipe does.
     wake_read, wake_write = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(wake_write, b"t"))
-    config = json.loads(_read_line(0))
+    line = _read_line(0)
+    if not line.endswith(b"\n"):
+        return 0  # the grader ended before it had said what it wants
+    config = json.loads(line)
     cgroups = config.get("cgroups", [])
     status_read, status_write = os.pipe()
     control_read, control_write = os.pipe()
@@ -52,21 +55,32 @@ def main() -> int:
         os.close(control_read)
         try:
             _map_ids(config, outer, status_read, control_write)
+            # What is not up yet has nobody to obey the closing of the control pipe.
+            ready = [] if "prepare" in config else select.select([0, wake_read, status_read], [], [])[0]
+            if ready and status_read not in ready:
+                os.kill(outer, signal.SIGKILL)
             said = _read_line(status_read) or b"!the lab's first process ended before it said anything"
         except OSError as error:
             said = b"!" + str(error).encode()
-        os.write(1, said.rstrip(b"\n") + b"\n")
+        _tell(said.rstrip(b"\n") + b"\n")
         if said.startswith(b"ok") and "prepare" not in config:
             select.select([0, wake_read], [], [])
         os.close(control_write)
         _end(outer)
     except OSError as error:
-        os.write(1, b"!" + str(error).encode() + b"\n")
+        _tell(b"!" + str(error).encode() + b"\n")
     finally:
         _remove_cgroups(cgroups)
         if config.get("runtime_dir"):
             shutil.rmtree(config["runtime_dir"], ignore_errors=True)
     return 0
+
+
+def _tell(line: bytes) -> None:
+    try:
+        os.write(1, line)
+    except OSError:
+        pass  # the grader is gone; what it made must go all the same
 
 
 def _read_line(fd: int) -> bytes:
