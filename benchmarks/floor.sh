@@ -41,7 +41,7 @@ start() { # the server, on a terminal of nobody's; answers when the kernel shows
     local sockets=
     until [[ $sockets == *':2BC0 00000000:0000 0A '* ]]; do
         pause
-        kill -0 "$program"
+        kill -0 "$program" 2>/dev/null || { printf 'ended\n'; return; }
         read -rd '' sockets </proc/net/tcp || true
     done
     printf 'listens\n'

@@ -1,0 +1,127 @@
+"""The benchmark: the bare script does all of its work or fails, and what is printed was measured.
+
+Nothing here is timed: a busy machine must not fail a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from labgrader import benchmark
+from labgrader.providers.netns import image
+
+ROOT = Path(__file__).resolve().parents[1]
+FLOOR = ROOT / "benchmarks" / "floor.sh"
+REFERENCE = ROOT / "labs" / "tcp-server" / "reference" / "tcp_server.py"
+FOUND = {
+    "runs": 3,
+    "check_s": 1.25,
+    "floor_s": 0.5,
+    "ratio": {"min": 2.0, "median": 2.5, "max": 3.75},
+    "split_s": {"start_up": 0.4, "create": 0.15, "apply": 0.1, "checks": 0.55, "destroy": 0.05},
+    "cpu_s": {"check": 0.98, "floor": 0.29},
+    "peak_memory_mb": {"check": 123.4, "floor": 16.1},
+    "at_once": {"labs": 8, "wall_s": 6.0},
+    "budget": {"wall_s": 2.0, "ratio": 3.0, "holds": True},
+}
+SENTENCES = """\
+./lab check tcp-server   1.250 s (median of 3)
+benchmarks/floor.sh      0.500 s
+pair by pair             2.50 times the floor (2.00 to 3.75)
+where the seconds go     start-up 0.400  create 0.150  apply 0.100  checks 0.550  destroy 0.050
+processor time           0.98 s (floor: 0.29 s)
+peak memory              123 MB in all processes (floor: 16 MB)
+8 at once                6.000 s, 0.750 s a lab
+budget                   holds: at most 2 s and at most 3 times the floor
+"""
+
+
+@pytest.fixture(scope="module")
+def rootfs() -> Path:
+    return image.ensure()[0]
+
+
+def floor(rootfs: Path, server: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FLOOR, rootfs, server], capture_output=True, text=True, timeout=120)
+
+
+def test_the_measurements_read_well() -> None:
+    assert benchmark.sentences(FOUND) == SENTENCES
+    missed = {**FOUND, "budget": {"holds": False}}
+    assert benchmark.sentences(missed).splitlines()[-1].split(maxsplit=1)[1].startswith("does not hold: ")
+
+
+@pytest.mark.namespaces
+def test_the_floor_does_its_work_says_its_seconds_and_leaves_nothing(rootfs: Path) -> None:
+    done = floor(rootfs, REFERENCE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 0 < float(done.stdout) < 120
+    deadline = time.monotonic() + 10
+    while left := processes_in(rootfs):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
+
+
+@pytest.mark.namespaces
+@pytest.mark.parametrize(
+    ("line", "instead", "complaint"),
+    [
+        ('print(f"message: {message!r}", flush=True)', "pass", "was expected and 'client: "),
+        ("import sys", "import no_such_module", "'listens' was expected and 'ended' came"),
+    ],
+)
+def test_the_floor_fails_when_the_server_does_not_do_it_all(
+    rootfs: Path, tmp_path: Path, line: str, instead: str, complaint: str
+) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert line in text
+    server = tmp_path / "tcp_server.py"
+    server.write_text(text.replace(line, instead), encoding="utf-8")
+    done = floor(rootfs, server)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert complaint in done.stderr
+
+
+@pytest.mark.namespaces
+def test_the_floor_says_so_when_there_is_no_image(tmp_path: Path) -> None:
+    done = floor(tmp_path / "rootfs", REFERENCE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"floor: there is no image {tmp_path / 'rootfs'}; ./lab check makes one\n"
+
+
+@pytest.mark.namespaces
+@pytest.mark.slow
+def test_bench_measures_both_and_splits_the_time(tmp_path: Path) -> None:
+    argv = [sys.executable, "-P", "-m", "labgrader", "bench", "--runs", "2", "--json", "bench.json"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert done.stdout == benchmark.sentences(found)
+    assert found["runs"] == 2
+    assert found["ratio"]["min"] <= found["ratio"]["median"] <= found["ratio"]["max"]
+    assert all(seconds > 0 for seconds in found["split_s"].values())
+    # Medians of parts do not add up to the median of the whole, but they are not far from it.
+    assert sum(found["split_s"].values()) == pytest.approx(found["check_s"], rel=0.5)
+    assert found["cpu_s"]["check"] > found["cpu_s"]["floor"] > 0
+    assert found["peak_memory_mb"]["check"] > found["peak_memory_mb"]["floor"] > 1
+    assert found["at_once"]["wall_s"] > 0
+    assert found["budget"]["holds"] == (found["check_s"] <= 2 and found["ratio"]["median"] <= 3)
+
+
+def processes_in(rootfs: Path) -> list[str]:
+    """Processes that stand in the image, as the floor's own do."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "cwd") == str(rootfs):
+                found.append((entry / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
