@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labgrader.access import Lease
-from labgrader.errors import LabError
+from labgrader.errors import LabError, SpecError
 from labgrader.hands import Hands
 from labgrader.printable import printable
 from labgrader.probes import ServiceState
@@ -52,7 +52,7 @@ def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFil
     for owner in {file.owner for file in files} - set(accounts):
         answer = hands.ask("account", name=owner)
         if "failed" in answer:
-            raise LabError(f"{name}: there is no account {owner}, which is to own a file of the lab's.")
+            raise SpecError(f"lab.yaml: there is no account {owner} on {name}, which is to own a file there.")
         accounts[owner] = (answer["uid"], answer["gid"])
     if spec.forward:
         _run(hands, name, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
@@ -61,6 +61,8 @@ def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFil
         uid, gid = accounts[file.owner]
         if connection.put(file.path, file.content, mode=file.mode, uid=uid, gid=gid) and file.service:
             changed.add(file.service)
+        if file.owner != "root":
+            hands.ask("keep", path=file.path)
     services = {}
     for service in spec.services:
         submitted = tuple(f.submitted for f in files if f.service == service and f.submitted)
@@ -74,9 +76,7 @@ def _bring_up(
     """(Re)start one service if it must be, and wait for what lab.yaml says makes it ready."""
     if not restart and _exit(hands, ["systemctl", "is-active", "--quiet", service]) == 0:
         return ServiceState(service, True, "", submitted)
-    answer = hands.ask(
-        "run", patience_s=SERVICE_S, argv=["systemctl", "restart", service], timeout=SERVICE_S
-    )
+    answer = hands.ask("run", patience_s=SERVICE_S, argv=["systemctl", "restart", service], timeout=SERVICE_S)
     if "failed" in answer:
         raise LabError(f"{host}: systemctl restart {service} did not end within {SERVICE_S:.0f} s.")
     said = (answer["stderr"] or answer["stdout"]).encode("latin-1").decode("utf-8", "replace").strip()
@@ -105,7 +105,9 @@ def _await_ready(hands: Hands, host: str, spec: HostSpec, service: str, submitte
 def _run(hands: Hands, host: str, argv: list[str]) -> None:
     answer = hands.ask("run", patience_s=SERVICE_S, argv=argv, timeout=SERVICE_S)
     if answer.get("exit") != 0:
-        raise LabError(f"{host}: {' '.join(argv)} failed: {printable(answer.get('stderr', 'time ran out'), 300)}")
+        raise LabError(
+            f"{host}: {' '.join(argv)} failed: {printable(answer.get('stderr', 'time ran out'), 300)}"
+        )
 
 
 def _exit(hands: Hands, argv: list[str]) -> int:

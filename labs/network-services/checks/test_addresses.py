@@ -12,7 +12,9 @@ from labgrader.verdicts import fail
 WANTED = {"eth0": "192.168.0.10/24", "eth1": "192.168.1.10/24"}
 
 
-@pytest.mark.points(8, hint="Look at IPADDR and NETMASK (or PREFIX), DEVICE and ONBOOT, then systemctl restart network.")
+@pytest.mark.points(
+    8, hint="Look at IPADDR and NETMASK (or PREFIX), DEVICE and ONBOOT, then systemctl restart network."
+)
 def test_v0_addresses(v0, gw, v1):
     """V0 has 192.168.0.10/24 on eth0 and 192.168.1.10/24 on eth1, and nothing else."""
     network = v0.services["network"]
@@ -45,7 +47,9 @@ def test_v0_addresses(v0, gw, v1):
 
 
 @pytest.mark.points(
-    5, after=["v0_addresses"], hint="GATEWAY=192.168.0.254 belongs in ifcfg-eth0, and no GATEWAY in ifcfg-eth1."
+    5,
+    after=["v0_addresses"],
+    hint="GATEWAY=192.168.0.254 belongs in ifcfg-eth0, and no GATEWAY in ifcfg-eth1.",
 )
 def test_v0_default_route(v0, gw, needs_eth0):
     """V0 reaches the rest of the world through 192.168.0.254 on eth0."""
@@ -56,7 +60,10 @@ def test_v0_default_route(v0, gw, needs_eth0):
     with gw.capture("eth0") as capture:
         answered = v0.ping("114.114.114.114", timeout_s=1.0)
         seen = [frames.parse(frame) for frame in capture.frames()]
-    if any(p and (p.source, p.destination, p.protocol) == ("192.168.0.10", "114.114.114.114", frames.ICMP) for p in seen):
+    if any(
+        p and (p.source, p.destination, p.protocol) == ("192.168.0.10", "114.114.114.114", frames.ICMP)
+        for p in seen
+    ):
         if not answered:
             fail("V0 sends to the world through 192.168.0.254, but the answers do not come back to it.")
         return

@@ -41,7 +41,8 @@ def named_said(gw):
 
 
 @pytest.mark.points(
-    10, hint="listen-on port 53 { 127.0.0.1; 192.168.0.254; 192.168.1.254; }; — named-checkconf shows where a line is wrong."
+    10,
+    hint="listen-on port 53 { 127.0.0.1; 192.168.0.254; 192.168.1.254; }; — named-checkconf shows where a line is wrong.",
 )
 def test_named_listens(gw, upstream):
     """named answers on 127.0.0.1, 192.168.0.254 and 192.168.1.254, over UDP and TCP, and nowhere else."""
@@ -75,7 +76,9 @@ def test_named_forwards(gw):
     try:
         reference = ask(gw, RESOLVER, f"control-{name}", "TXT")
     except Unreached as problem:
-        raise LabError(f"gw does not get an answer from {RESOLVER}, which is ours: {problem.reason}.") from problem
+        raise LabError(
+            f"gw does not get an answer from {RESOLVER}, which is ours: {problem.reason}."
+        ) from problem
     if texts(reference, "TXT") != {"forwarded"}:
         raise LabError(f"{RESOLVER}, which is ours, answers wrongly.")
     try:
@@ -91,7 +94,9 @@ def test_named_forwards(gw):
     if rcode(answer) == "REFUSED":
         fail("named refused to look an outside name up, even for gw itself: see recursion and allow-query.")
     if rcode(answer) == "SERVFAIL":
-        fail(f"named tried to look an outside name up and failed (SERVFAIL): it got no answer that it believes.")
+        fail(
+            f"named tried to look an outside name up and failed (SERVFAIL): it got no answer that it believes."
+        )
     fail(f"named answered an outside name with {rcode(answer)} and without the text that {RESOLVER} gives.")
 
 
@@ -138,12 +143,17 @@ def _look_up_on_v0(v0, gw, server, name):
     What V0 shows is evidence; that it asked 192.168.0.254, and what it was answered, gw has seen itself.
     """
     with gw.capture("eth0") as capture:
-        _status, shown = v0.run("dig", "+tries=1", "+time=6", "+noall", "+answer", "+comments", "+stats", name, check=False)
+        _status, shown = v0.run(
+            "dig", "+tries=1", "+time=6", "+noall", "+answer", "+comments", "+stats", name, check=False
+        )
         packets = [frames.parse(frame) for frame in capture.frames()]
     v0.notebook.add(f"V0: dig {name}", shown)
     asked = {p.destination for p in packets if p and p.source == "192.168.0.10" and p.destination_port == 53}
     if server not in asked:
-        used = next((line.split(":", 1)[1].strip() for line in shown.splitlines() if line.startswith(";; SERVER")), None)
+        used = next(
+            (line.split(":", 1)[1].strip() for line in shown.splitlines() if line.startswith(";; SERVER")),
+            None,
+        )
         if used:
             fail(f"V0 asked {printable(used.split('#')[0], 40)} for {name}; it must ask {server}.")
         fail(f"V0 asked {' and '.join(sorted(asked)) or 'nobody'} for {name}; it must ask {server}.")
@@ -167,8 +177,12 @@ def _judge(name, answer, server, who, passed):
     if answer is None:
         fail(f"{server} gave {who} no answer for {name}.")
     if rcode(answer) == "REFUSED":
-        fail(f"{server} refuses to answer {who}: allow-query (or allow-recursion) does not let its network in.")
+        fail(
+            f"{server} refuses to answer {who}: allow-query (or allow-recursion) does not let its network in."
+        )
     if rcode(answer) != "NOERROR":
         fail(f"{server} answered {who}'s question for {name} with {rcode(answer)}.")
     found = sorted(texts(answer, "CNAME") | texts(answer, "A"))
-    fail(f"{server} answered {who}'s question for {name} with {', '.join(found) or 'nothing'}, which is not its address.")
+    fail(
+        f"{server} answered {who}'s question for {name} with {', '.join(found) or 'nothing'}, which is not its address."
+    )

@@ -87,7 +87,9 @@ def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd):
         fail(f"By V0's clock, V1 was {', and '.join(words)}.")
 
 
-@pytest.mark.points(4, requires=["telnet_login"], hint="Let in.telnetd start login; do not start a shell in its place.")
+@pytest.mark.points(
+    4, requires=["telnet_login"], hint="Let in.telnetd start login; do not start a shell in its place."
+)
 def test_telnet_root_refused(v1, needs_eth1, fresh_xinetd):
     """root cannot log in over telnet."""
     needs_eth1()

@@ -14,7 +14,9 @@ def start(v0, parameters):
     return lambda: sc.start(v0, parameters.port)
 
 
-@pytest.mark.points(5, after=["v0_addresses"], hint="bind to '' or '0.0.0.0', which means every address of V0.")
+@pytest.mark.points(
+    5, after=["v0_addresses"], hint="bind to '' or '0.0.0.0', which means every address of V0."
+)
 def test_server_reachable(start, v0, v1, needs_eth0, needs_eth1):
     """The server is reached from V0 on 192.168.0.10 and from V1 on 192.168.1.10."""
     needs_eth0()
@@ -38,7 +40,9 @@ def test_server_prints(start, v0, v1):
             sc.must_print_message(program, message)
 
 
-@pytest.mark.points(4, requires=["server_reachable"], hint="call close() on the connection that accept() gave you.")
+@pytest.mark.points(
+    4, requires=["server_reachable"], hint="call close() on the connection that accept() gave you."
+)
 def test_server_closes(start, v0, v1):
     """The server closes the connection within 3 s of the message."""
     with start() as program:

@@ -40,7 +40,9 @@ def test_reachable_from_v1(start, v0, v1):
 
 
 @pytest.mark.points(
-    15, requires=["reachable_from_v1"], hint="accept() returns a pair: the connection, and the client's (address, port)."
+    15,
+    requires=["reachable_from_v1"],
+    hint="accept() returns a pair: the connection, and the client's (address, port).",
 )
 def test_prints_client_address(start, v0, v1):
     """The program prints the client's real address and port."""
@@ -52,7 +54,9 @@ def test_prints_client_address(start, v0, v1):
 
 
 @pytest.mark.points(
-    20, requires=["reachable_from_v1"], hint="data = connection.recv(1024), then print it; bytes may be printed as they are."
+    20,
+    requires=["reachable_from_v1"],
+    hint="data = connection.recv(1024), then print it; bytes may be printed as they are.",
 )
 def test_prints_message(start, v0, v1):
     """The program prints the very message that the client sent."""
@@ -64,7 +68,9 @@ def test_prints_message(start, v0, v1):
             sc.must_print_message(program, message)
 
 
-@pytest.mark.points(15, requires=["reachable_from_v1"], hint="call close() on the connection that accept() gave you.")
+@pytest.mark.points(
+    15, requires=["reachable_from_v1"], hint="call close() on the connection that accept() gave you."
+)
 def test_closes_connection(start, v0, v1):
     """The program closes the connection within 3 s of the message."""
     with start() as program:

@@ -1,4 +1,4 @@
-# expect: any — its file is its own: without it there is no second start, and by its own doing
+# expect: score=100
 import os
 import shutil
 import socket

@@ -1,4 +1,4 @@
-# expect: any — what it leaves in its home may spoil its own next start
+# expect: score=100
 import os
 import socket
 import sys

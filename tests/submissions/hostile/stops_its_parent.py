@@ -1,4 +1,4 @@
-# expect: any — it serves rightly, but may have stopped what started it
+# expect: score=100
 import os
 import signal
 import socket

@@ -1,4 +1,4 @@
-# expect: any — its file is its own: if the second start finds it changed, that start fails, and by its own doing
+# expect: score=100
 import os
 import socket
 

@@ -21,8 +21,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def spawn(argv, user, cwd, environment, limits):
-    """Start `argv` as `user` on a new pseudo-terminal; return (pid, master descriptor).
+    """Start `argv` as `user` on a new pseudo-terminal; return (pid of its shell, master, status pipe).
 
+    As on a terminal that a person sits at, the program is not the leader of its session: a stand-in for
+    the shell is, which stays when the program ends, so that the terminal is not hung up on what the program
+    left in the background. It writes the program's wait status to the pipe, as a decimal number.
     `limits`: processes, memory_mb, cpu_s, disk_mb, open_files. Raises OSError when the program could not
     be started at all, which is never the student's doing.
     """
@@ -39,34 +42,76 @@ def spawn(argv, user, cwd, environment, limits):
     os.fchown(slave, account.pw_uid, account.pw_gid)
     # Closed by a successful exec; a sentence on it says that there was none.
     trouble, told = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+    status, written = os.pipe()
+    shell = os.fork()
+    if shell == 0:
         try:
-            told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, 3)
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-            for fd in (0, 1, 2):
-                os.dup2(slave, fd)
-            os.closerange(3, told)
-            os.closerange(told + 1, 1024)
-            # Before it becomes the user, who may have closed his home to himself.
-            os.chdir(cwd)
-            _become(account, limits)
-            os.execvpe(argv[0], argv, environment)
-        except BaseException as error:
-            os.write(told, str(error).encode("utf-8", "replace")[:500])
+            _shell(slave, told, written, (argv, account, cwd, environment, limits))
         finally:
             os._exit(127)
-    os.close(slave)
-    os.close(told)
+    for fd in (slave, told, written):
+        os.close(fd)
     words = os.read(trouble, 500)
     os.close(trouble)
     if words:
         os.close(master)
-        os.waitpid(pid, 0)
+        os.close(status)
+        os.kill(shell, signal.SIGKILL)
+        os.waitpid(shell, 0)
         raise OSError("%s could not be started: %s" % (argv[0], words.decode("utf-8", "replace")))
     os.set_blocking(master, False)
-    return pid, master
+    os.set_blocking(status, False)
+    return shell, master, status
+
+
+def _shell(slave, told, written, program):
+    """Lead the session: start the program in the foreground, tell its status, wait to be ended."""
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for number in (
+        signal.SIGTTOU,
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGTSTP,
+        signal.SIGTERM,
+    ):
+        signal.signal(number, signal.SIG_IGN)
+    child = os.fork()
+    if child == 0:
+        try:
+            _program(slave, told, *program)
+        finally:
+            os._exit(127)
+    for fd in range(0, 1024):
+        if fd != written:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+    _pid, status = os.waitpid(child, 0)
+    os.write(written, str(status).encode())
+    os.close(written)
+    while True:
+        signal.pause()
+
+
+def _program(slave, told, argv, account, cwd, environment, limits):
+    """In the program's process: take the terminal's foreground, become the user, and exec."""
+    told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, 64)
+    try:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(slave, os.getpid())
+        for fd in (0, 1, 2):
+            os.dup2(slave, fd)
+        os.closerange(3, told)
+        os.closerange(told + 1, 1024)
+        # Before it becomes the user, who may have closed his home to himself.
+        os.chdir(cwd)
+        _become(account, limits)
+        os.execvpe(argv[0], argv, environment)
+    except BaseException as error:
+        os.write(told, str(error).encode("utf-8", "replace")[:500])
 
 
 def _become(account, limits):

@@ -23,6 +23,8 @@ def start():
         return [str(error)], []
     _fresh_log()
     # named's parent process ends when the configuration is loaded and the sockets are open, or with a failure
+    # Where a named.conf without `directory` has its files: named must be able to write there.
+    os.chdir("/var/named")
     status, _out, err = proc.run([REAL, *argv, "-L", LOG], timeout=DEADLINE)
     if status == 0:
         pid = proc.wait_for(lambda: _find(argv), 2.0)

@@ -1,0 +1,85 @@
+"""The agent's operations on its own host: its sockets, its accounts, its files, commands of the grader's."""
+
+import os
+import pwd
+import signal
+import socket
+import struct
+import subprocess
+
+
+def op_sockets():
+    """The sockets of this network namespace: [{"proto", "address", "port", "state", "uid"}] (proc_net(5))."""
+    return {"sockets": sockets()}
+
+
+def sockets():
+    """The kernel's lists of TCP and UDP sockets, both families."""
+    found = []
+    for name in ("tcp", "tcp6", "udp", "udp6"):
+        try:
+            with open("/proc/net/" + name) as file:
+                lines = file.read().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            address, port = fields[1].split(":")
+            found.append(
+                {
+                    "proto": name,
+                    "address": _address(address),
+                    "port": int(port, 16),
+                    "state": int(fields[3], 16),
+                    "uid": int(fields[7]),
+                    "inode": int(fields[9]),
+                }
+            )
+    return found
+
+
+def _address(text):
+    raw = b"".join(struct.pack("=I", int(text[i : i + 8], 16)) for i in range(0, len(text), 8))
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def op_run(argv, timeout, stdin="", most=262144):
+    """Run one command of the grader's; {"exit", "stdout", "stderr"}, or {"failed": "timeout"}."""
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=os.setsid,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"},
+    )
+    try:
+        out, err = process.communicate(stdin.encode("latin-1"), timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return {"failed": "timeout"}
+    return {
+        "exit": process.returncode,
+        "stdout": out[:most].decode("latin-1"),
+        "stderr": err[:most].decode("latin-1"),
+    }
+
+
+def op_account(name):
+    """The ids of an account of this host; {"uid", "gid"} or {"failed"}."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return {"failed": "no such account"}
+    return {"uid": entry.pw_uid, "gid": entry.pw_gid}
+
+
+def op_read(path, most=262144):
+    """The first bytes of a regular file; {"data"} or {"failed"}."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            return {"data": file.read(most).decode("latin-1")}
+    except OSError as error:
+        return {"failed": os.strerror(error.errno)}

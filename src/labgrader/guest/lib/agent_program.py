@@ -1,0 +1,190 @@
+"""The agent's operations on the student's program: start it afresh, watch it, read it, end it."""
+
+import os
+import select
+import signal
+import threading
+import time
+
+import agent_host
+import confine
+import handles
+import kernelobjects
+import places
+
+POLL_S = 0.003
+MEMORY_POLL_S = 0.05
+
+
+class Program:
+    """One start of the student's program and what it printed; a thread reads, whatever happens."""
+
+    def __init__(self, argv, user, cwd, environment, limits):
+        self.user = user
+        self.limits = limits
+        self.output = bytearray()
+        self.dropped = 0
+        self.killed_for = None
+        self.status = None
+        self.condition = threading.Condition()
+        kernelobjects.bound(limits["disk_mb"])
+        places.restore(user)
+        self.pid, self.master, self.status_pipe = confine.spawn(argv, user, cwd, environment, limits)
+        self.uid = confine.pwd.getpwnam(user).pw_uid
+        self.stopping = False
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        poller = select.poll()
+        poller.register(self.master, select.POLLIN | select.POLLHUP)
+        poller.register(self.status_pipe, select.POLLIN | select.POLLHUP)
+        next_look = time.monotonic() + MEMORY_POLL_S
+        while True:
+            events = poller.poll(20)
+            if self.stopping and not events:
+                break
+            hung_up = False
+            piece = b""
+            if any(fd == self.master for fd, _ in events):
+                try:
+                    piece = os.read(self.master, 65536)
+                except OSError:
+                    pass
+                if piece:
+                    self._take(piece)
+                hung_up = not piece
+            if not piece:
+                # Only now: whoever hears that the program ended may rely on having all it printed.
+                if self.status is None and self._reap():
+                    poller.unregister(self.status_pipe)
+            if time.monotonic() >= next_look:
+                self._weigh()
+                next_look = time.monotonic() + MEMORY_POLL_S
+            if hung_up:
+                # Nobody has the terminal open just now; a daemon of the program's may still live.
+                if self.status is not None or self.stopping:
+                    break
+                select.select([], [], [], 0.005)
+        os.close(self.master)
+
+    def _take(self, piece):
+        with self.condition:
+            room = self.limits["output_kb"] * 1024 - len(self.output)
+            self.output += piece[: max(0, room)]
+            self.dropped += max(0, len(piece) - room)
+            self.condition.notify_all()
+
+    def _reap(self):
+        """Take the program's exit status from its shell, if it is there; whether it was."""
+        try:
+            text = os.read(self.status_pipe, 16)
+        except BlockingIOError:
+            return False
+        with self.condition:
+            self.status = int(text or 0)
+            self.condition.notify_all()
+        return True
+
+    def end_shell(self):
+        """End the session that the program ran in; what it started has been ended before."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.status_pipe)
+
+    def _weigh(self):
+        confine.step_behind(self.uid)
+        if confine.memory_kb(self.uid) + kernelobjects.shared_kb(self.uid) > self.limits["memory_mb"] * 1024:
+            self.killed_for = "memory"
+            confine.kill_all(self.user, 2.0)
+            kernelobjects.remove_left(self.uid)
+
+    def state(self):
+        ended = None
+        if self.status is not None:
+            ended = (
+                {"signal": os.WTERMSIG(self.status)}
+                if os.WIFSIGNALED(self.status)
+                else {"exit": os.WEXITSTATUS(self.status)}
+            )
+        return {
+            "ended": ended,
+            "length": len(self.output),
+            "dropped": self.dropped,
+            "killed_for": self.killed_for,
+        }
+
+
+def op_keep(path):
+    """Keep a handed-in file as it is now: every start of the program finds it so; {}."""
+    places.keep(path)
+    return {}
+
+
+def op_start(argv, user, cwd, environment, limits):
+    """Start the student's program; {"program": handle}."""
+    return {"program": handles.keep(Program(argv, user, cwd, environment, limits))}
+
+
+def op_await_listening(program, port, timeout):
+    """Wait until a socket of the program's user listens on TCP `port`, or the program ended, or time is up.
+
+    Looks at the kernel's list, so that a server that serves one client only still has its one to serve.
+    {"listening": [sockets of the user], ...state}
+    """
+    started = handles.get(program)
+    deadline = time.monotonic() + timeout
+    while True:
+        ended = started.status is not None
+        mine = [s for s in agent_host.sockets() if s["uid"] == started.uid and _open(s)]
+        there = any(s["port"] == port and s["proto"].startswith("tcp") for s in mine)
+        if there or time.monotonic() > deadline or (ended and not confine.processes_of(started.uid)):
+            return dict(started.state(), listening=mine, there=there)
+        time.sleep(POLL_S)
+
+
+def _open(entry):
+    # Listening TCP is state 10; an unconnected UDP socket is state 7 (linux/tcp_states.h).
+    return entry["state"] == (10 if entry["proto"].startswith("tcp") else 7)
+
+
+def op_output(program, after, timeout):
+    """What the program printed past byte `after`, as soon as there is some, it ended, or time is up."""
+    started = handles.get(program)
+    deadline = time.monotonic() + timeout
+    with started.condition:
+        while len(started.output) <= after and started.status is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            started.condition.wait(left)
+        return dict(started.state(), output=bytes(started.output[after : after + 131072]).decode("latin-1"))
+
+
+def op_stop(program, port, timeout):
+    """End the program and all that it left, and wait until its port is free.
+
+    {"left": pids that could not be ended, "lingering": what still holds the port, ...state}
+    """
+    started = handles.get(program)
+    before = started.state()
+    survivors = confine.processes_of(started.uid)
+    left = confine.kill_all(started.user, timeout)
+    kernelobjects.remove_left(started.uid)
+    started.stopping = True
+    started.reader.join(timeout)
+    started.end_shell()
+    deadline = time.monotonic() + timeout
+    while True:
+        lingering = [
+            s
+            for s in agent_host.sockets()
+            if s["port"] == port and s["proto"].startswith("tcp") and s["state"] != 6
+        ]
+        if not lingering or time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    handles.drop(program)
+    with started.condition:
+        tail = bytes(started.output[-16384:]).decode("latin-1")
+    return dict(before, left=left, lingering=lingering, tail=tail, others=len(survivors))
