@@ -1,8 +1,9 @@
 """The pytest plugin that runs a lab's checks: markers, order, fixtures, and one event for each outcome.
 
 For authors: a check is a function `test_ID` in labs/LAB/checks/, its docstring's first line is the title
-that the student sees, and it carries `@pytest.mark.points(N, requires=[…], after=[…], hint="…", hidden=…, last=…)`. `requires` blocks the check
-when one of those failed; `after` only orders it, for checks that decide themselves with `blocked()`.
+that the student sees, and it carries `@pytest.mark.points(N, requires=[…], after=[…], hint="…", hidden=…,
+last=…)`. `requires` blocks the check when one of those failed; `after` only orders it, for checks that
+decide themselves with `blocked()`.
 Fixtures: one for each host of the lab by its name (probes.Host), `parameters`, `lab`, `passed`.
 Loaded by the session with `-p`; never on its own.
 """
@@ -21,12 +22,16 @@ from typing import Any
 
 import pytest
 
+from labgrader import check_mistakes
 from labgrader.errors import LabError, SpecError
 from labgrader.probes import Host, Unreached
 from labgrader.results import CheckResult, Outcome
 from labgrader.spec import Lab
 from labgrader.verdicts import Blocked, Failed, Notebook
+from labgrader.yaml_places import line_of
 
+# An outcome, its message, a hint and the check that blocks.
+Judgement = tuple[Outcome, str, str | None, str | None]
 MARKER_KEYS = {"requires", "after", "hint", "hidden", "last"}
 
 
@@ -72,6 +77,7 @@ class GradingPlugin:
         self.checks: dict[str, Check] = {}
         self.results: dict[str, CheckResult] = {}
         self.author_error: str | None = None
+        self._judged: dict[str, Judgement] = {}
 
     # --- fixtures -------------------------------------------------------------------------------
 
@@ -94,15 +100,24 @@ class GradingPlugin:
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "points(n, requires, hint, hidden, last): what a check is worth")
 
+    def pytest_exception_interact(self, node: object, call: pytest.CallInfo[Any]) -> None:
+        if isinstance(node, pytest.Collector) and call.excinfo is not None and self.author_error is None:
+            self.author_error = check_mistakes.while_collecting(
+                call.excinfo.value, self.lab.folder / "checks"
+            )
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.author_error is not None:
+            items.clear()
+            return
         try:
             checks = [_check_of(item) for item in items]
             self.checks = _validate(self.lab, checks)
+            order = _order(checks, self.seed)
         except SpecError as error:
             self.author_error = error.message
             items.clear()
             return
-        order = _order(checks, self.seed)
         # Announced in the order in which the author wrote them: that is how a reader meets them.
         items.sort(key=lambda item: order.index(_id_of(item)))
         self.announce(checks)
@@ -113,7 +128,6 @@ class GradingPlugin:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
         self.notebook.take()
         started = time.monotonic()
-        self._outcome: tuple[Outcome, str, str | None, str | None] | None = None
 
         def overdue(*_: object) -> None:
             raise CheckOverdue(f"the check took longer than {self.lab.limits.check_s:.0f} s")
@@ -126,7 +140,7 @@ class GradingPlugin:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous)
-            outcome, message, hint, by = self._outcome or (Outcome.PASS, "", None, None)
+            outcome, message, hint, by = self._judged.pop(check.id, (Outcome.PASS, "", None, None))
             result = CheckResult(
                 check.id,
                 check.title,
@@ -155,43 +169,57 @@ class GradingPlugin:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Iterator[pytest.TestReport]:
         report: pytest.TestReport = yield  # type: ignore[misc,assignment]
-        if call.excinfo is not None and (self._outcome is None or self._outcome[0] is not Outcome.ERROR):
+        name = _id_of(item)
+        before = self._judged.get(name)
+        if call.excinfo is not None and (before is None or before[0] is not Outcome.ERROR):
             judged = self._judge(item, call.excinfo.value)
             # What goes wrong while a failed check cleans up matters only where it is an error of ours.
-            if self._outcome is None or judged[0] is Outcome.ERROR:
-                self._outcome = judged
+            if before is None or judged[0] is Outcome.ERROR:
+                self._judged[name] = judged
         return report  # type: ignore[return-value]
 
-    def _judge(self, item: pytest.Item, error: BaseException) -> tuple[Outcome, str, str | None, str | None]:
+    def _judge(self, item: pytest.Item, error: BaseException) -> Judgement:
         if isinstance(error, Failed):
             return (Outcome.FAIL, error.message, error.hint, None)
         if isinstance(error, Blocked):
             return self._blocked(error)
         if isinstance(error, LabError):
             return (Outcome.ERROR, error.message, None, None)
+        if isinstance(error, pytest.FixtureLookupError):
+            wanted = check_mistakes.unknown_fixture(
+                self.checks[_id_of(item)].place, item.name, error.argname, list(self.hosts)
+            )
+            self.author_error = self.author_error or wanted
+            return (Outcome.ERROR, wanted, None, None)
         if isinstance(error, CheckOverdue):
-            return (Outcome.ERROR, f"{error}; that is the check's fault or ours, not the submission's.", None, None)
-        place = _place_of(error, item)
+            return (
+                Outcome.ERROR,
+                f"{error}; that is the check's fault or ours, not the submission's.",
+                None,
+                None,
+            )
+        place = _place_of(error, item, self.lab.folder / "checks")
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, Unreached):
             words = f"{error}, and the check does not say what that means"
         self.notebook.add("Where the check broke", "".join(traceback.format_exception(error))[-3000:])
         return (Outcome.ERROR, f"A bug in the check, at {place}: {words}", None, None)
 
-    def _blocked(self, error: Blocked) -> tuple[Outcome, str, str | None, str | None]:
+    def _blocked(self, error: Blocked) -> Judgement:
         cause = self.results.get(error.by)
         if cause is None or cause.outcome is Outcome.PASS:
-            return (
-                Outcome.ERROR,
-                f"{error.message} That is what {error.by} looks at, and it "
-                f"{'passed' if cause else 'has not been run'}, so the lab is at fault, not the submission.",
-                None,
-                None,
-            )
+            seen = "passed" if cause else "has not been run"
+            words = f"{error.message} That is what {error.by} looks at, and it {seen}, "
+            return (Outcome.ERROR, words + "so the lab is at fault, not the submission.", None, None)
         if cause.outcome is Outcome.ERROR:
             return (Outcome.ERROR, f"It builds on {error.by}, which could not be judged.", None, error.by)
         root = cause.blocked_by if cause.outcome is Outcome.BLOCKED and cause.blocked_by else error.by
-        return (Outcome.BLOCKED, error.message or "Not tried, because it builds on a check that failed.", None, root)
+        return (
+            Outcome.BLOCKED,
+            error.message or "Not tried, because it builds on a check that failed.",
+            None,
+            root,
+        )
 
 
 def host_fixtures(hosts: Mapping[str, Host]) -> Any:
@@ -211,12 +239,10 @@ def _id_of(item: pytest.Item) -> str:
     return item.name.removeprefix("test_")
 
 
-def _place_of(error: BaseException, item: pytest.Item) -> str:
-    """FILE:LINE of the innermost frame inside the lab's own checks."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/checks/" in f.filename]
-    if frames:
-        return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
-    return f"{Path(item.location[0]).name}:{(item.location[1] or 0) + 1}"
+def _place_of(error: BaseException, item: pytest.Item, checks: Path) -> str:
+    """FILE:LINE of the innermost frame inside the lab's own checks; else where the check stands."""
+    place = check_mistakes.place_in(error, checks) or f"{item.path}:{(item.location[1] or 0) + 1}"
+    return Path(place).name
 
 
 def _check_of(item: pytest.Item) -> Check:
@@ -229,11 +255,14 @@ def _check_of(item: pytest.Item) -> Check:
     unknown = set(marker.kwargs) - MARKER_KEYS
     if unknown:
         raise SpecError(
-            f"{place}: points() does not know {', '.join(sorted(unknown))}; it knows {', '.join(sorted(MARKER_KEYS))}."
+            f"{place}: points() does not know {', '.join(sorted(unknown))}; "
+            f"it knows {', '.join(sorted(MARKER_KEYS))}."
         )
     docstring = getattr(getattr(item, "function", None), "__doc__", None)
     if not docstring:
-        raise SpecError(f"{place}: {item.name} needs a docstring; its first line is the title the student sees.")
+        raise SpecError(
+            f"{place}: {item.name} needs a docstring; its first line is the title the student sees."
+        )
     options = marker.kwargs
     for key in ("requires", "after"):
         if isinstance(options.get(key), str):
@@ -253,20 +282,29 @@ def _check_of(item: pytest.Item) -> Check:
 
 def _validate(lab: Lab, checks: list[Check]) -> dict[str, Check]:
     known: dict[str, Check] = {}
+    if not checks:
+        raise SpecError(
+            f"{lab.folder / 'checks'}: there is no check: no function test_… in a file test_….py."
+        )
     for check in checks:
         if check.id in known:
-            raise SpecError(f"{check.place}: there is a check {check.id} already, at {known[check.id].place}.")
+            raise SpecError(
+                f"{check.place}: there is a check {check.id} already, at {known[check.id].place}."
+            )
         known[check.id] = check
     for check in checks:
         for name in (*check.requires, *check.after):
             if name not in known:
                 raise SpecError(
-                    f"{check.place}: requires {name!r}, which is no check of this lab (there are: {', '.join(known)})."
+                    f"{check.place}: requires {name!r}, which is no check of this lab "
+                    f"(there are: {', '.join(known)})."
                 )
     total = sum(check.points for check in checks)
     if abs(total - lab.points) > 1e-9:
+        path = lab.folder / "lab.yaml"
+        line = line_of(path.read_text(encoding="utf-8"), ("points",))
         raise SpecError(
-            f"{lab.folder / 'lab.yaml'}: points is {lab.points:g}, but the checks add up to {total:g}; make them agree."
+            f"{path}:{line}: points is {lab.points:g}, but the checks add up to {total:g}; make them agree."
         )
     return known
 
@@ -275,7 +313,7 @@ def _order(checks: list[Check], seed: int | None) -> list[str]:
     """The ids so that what a check requires runs before it, `last` ones at the end; shuffled by `seed`."""
     waiting = list(checks)
     if seed is not None:
-        random.Random(seed).shuffle(waiting)  # noqa: S311 - an order, not a secret
+        random.Random(seed).shuffle(waiting)
     waiting.sort(key=lambda check: check.last)
     done: list[str] = []
     while waiting:
