@@ -20,6 +20,9 @@ from labgrader.errors import LabError, LabgraderError, SubmissionError, UsageErr
 class _Config(Config):
     prefix = "labgrader"
 
+    def load_base_conf_files(self) -> None:
+        """Read no settings of the user's or the system's for invoke; a home may not even be readable."""
+
 
 class _Stopped(BaseException):
     """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which invoke would answer itself."""

@@ -37,10 +37,10 @@ def image_findings(there: bool) -> Iterator[Finding]:
         yield Finding(State.NOTE, "image", f"{days} days old", remedy, fix=_renew_image)
     else:
         yield Finding(State.OK, "image", f"made {'today' if days == 0 else f'{days} days ago'}")
-    yield _telnetd(status.read_text(encoding="utf-8", errors="replace"), apt_sources.suite())
+    yield telnetd(status.read_text(encoding="utf-8", errors="replace"), apt_sources.suite())
 
 
-def _telnetd(status: str, suite: str) -> Finding:
+def telnetd(status: str, suite: str) -> Finding:
     name = "telnetd in the image"
     found = re.search(r"^Package: inetutils-telnetd\n(?:.+\n)*?Version: (\S+)", status, re.MULTILINE)
     if found is None:
