@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -24,6 +25,7 @@ class Hands:
         # What the agent says of its own troubles; a broken agent is told with its last words.
         self._channel.set_combine_stderr(False)
         self._numbers = itertools.count(1)
+        self._sending = threading.Lock()
         self._answers: dict[int, dict[str, Any]] = {}
         self._condition = threading.Condition()
         self._gone: str | None = None
@@ -40,14 +42,17 @@ class Hands:
         number = next(self._numbers)
         line = json.dumps({"id": number, "op": op, **arguments}) + "\n"
         try:
-            self._channel.sendall(line.encode())
+            with self._sending:  # a long line goes out in pieces; no other may come between them
+                self._channel.sendall(line.encode())
         except (OSError, EOFError) as error:
-            raise LabError(f"{self.host}: the connection to its agent broke: {self._gone or error}.") from error
+            raise LabError(
+                f"{self.host}: the connection to its agent broke: {self._gone or error}."
+            ) from error
         with self._condition:
             if not self._condition.wait_for(
                 lambda: number in self._answers or self._gone is not None, patience_s + GRACE_S
             ):
-                raise LabError(f"{self.host}: no answer to {op!r} within {patience_s + GRACE_S:.0f} s.")
+                raise LabError(f"{self.host}: no answer to {op!r} within {patience_s + GRACE_S:g} s.")
             if number not in self._answers:
                 raise LabError(f"{self.host}: its agent ended while {op!r} was asked: {self._gone}.")
             answer = self._answers.pop(number)
@@ -60,13 +65,12 @@ class Hands:
 
     def _read(self) -> None:
         buffer = b""
-        self._channel.settimeout(None)
         try:
-            while piece := self._channel.recv(65536):
+            while piece := self._receive():
                 buffer += piece
                 *lines, buffer = buffer.split(b"\n")
                 for line in lines:
-                    self._take(json.loads(line))
+                    self._take(line)
             words = self._channel.recv_stderr(2000) if self._channel.recv_stderr_ready() else b""
             gone = words.decode("utf-8", "replace").strip()[-300:] or "the connection ended"
         except (OSError, EOFError, ValueError) as error:
@@ -75,9 +79,19 @@ class Hands:
             self._gone = gone
             self._condition.notify_all()
 
-    def _take(self, answer: dict[str, Any]) -> None:
-        if "id" not in answer:
-            return
-        with self._condition:
-            self._answers[answer["id"]] = answer
-            self._condition.notify_all()
+    def _receive(self) -> bytes:
+        # The channel's time-out is there for sending; an answer may take as long as its asker is patient.
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return self._channel.recv(65536)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            answer = json.loads(line)
+            number = answer.get("id")
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"it said what is no answer: {line[:200]!r}") from error
+        if isinstance(number, int):
+            with self._condition:
+                self._answers[number] = answer
+                self._condition.notify_all()

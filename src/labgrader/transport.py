@@ -13,7 +13,9 @@ import logging
 import secrets
 import socket
 import stat
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -21,6 +23,7 @@ import paramiko
 
 from labgrader.access import Access
 from labgrader.errors import LabError
+from labgrader.streams import Kept, converse, last_words
 
 # paramiko logs tracebacks of its transport threads; what matters of them reaches us as exceptions.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -39,10 +42,9 @@ class Completed:
     stdout: bytes
     stderr: bytes
 
-    def last_words(self, limit: int = 400) -> str:
-        """The end of what it said, standard error first, on one line."""
-        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
-        return " / ".join(text.splitlines()[-4:])[-limit:]
+    def last_words(self) -> str:
+        """The end of what was kept of what it said, standard error first, on one line."""
+        return last_words(self.stderr, self.stdout)
 
 
 class Connection:
@@ -68,16 +70,21 @@ class Connection:
     def close(self) -> None:
         self._transport.close()
 
-    def channel(self, command: str, deadline_s: float = CONNECT_S, *, terminal: bool = False) -> paramiko.Channel:
+    def channel(
+        self, command: str, deadline_s: float = CONNECT_S, *, terminal: bool = False
+    ) -> paramiko.Channel:
         """Start `command` and return its channel; with `terminal`, on a pseudo-terminal of 80 × 24."""
         try:
             channel = self._transport.open_session(timeout=deadline_s)
             channel.settimeout(deadline_s)
-            if terminal:
-                channel.get_pty("vt100", 80, 24)
-            channel.exec_command(command)
+            with _closing_after(deadline_s, channel):
+                if terminal:
+                    channel.get_pty("vt100", 80, 24)
+                channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise LabError(f"{self.host}: {command!r} could not be started over SSH: {_say(error)}.") from error
+            raise LabError(
+                f"{self.host}: {command!r} could not be started over SSH: {_say(error)}."
+            ) from error
         return channel
 
     def run(
@@ -94,68 +101,47 @@ class Connection:
         Raises LabError when it takes longer than `deadline_s` seconds, when the connection is lost, or
         (with `check`) when it exits with another status than 0.
         """
-        channel = self.channel(command, min(deadline_s, CONNECT_S))
-        streams = (bytearray(), bytearray())
         deadline = time.monotonic() + deadline_s
+        channel = self.channel(command, min(deadline_s, CONNECT_S))
+        out, err = Kept(keep), Kept(keep)
         try:
-            if stdin:
-                channel.settimeout(deadline_s)
-                channel.sendall(stdin)
-            channel.shutdown_write()
-            self._drain(channel, streams, deadline, keep)
+            converse(channel, stdin, out, err, deadline)
         except TimeoutError as error:
-            said = bytes(streams[1] or streams[0])[-200:].decode("utf-8", "replace").strip()
             raise LabError(
-                f"{self.host}: {command!r} did not end within {deadline_s:.0f} s; its last words: {said or 'none'}."
+                f"{self.host}: {command!r} did not end within {deadline_s:g} s; "
+                f"its last words: {last_words(err.last, out.last) or 'none'}."
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise LabError(f"{self.host}: the SSH connection broke during {command!r}: {_say(error)}.") from error
+            raise LabError(
+                f"{self.host}: the SSH connection broke during {command!r}: {_say(error)}."
+            ) from error
         finally:
             channel.close()
         status = channel.exit_status
         if status == -1:
-            raise LabError(f"{self.host}: the SSH connection was lost during {command!r}, before it ended.")
-        completed = Completed(command, status, bytes(streams[0]), bytes(streams[1]))
+            why = (
+                "it ended without an exit status, as by a signal"
+                if self._transport.is_active()
+                else "it was lost"
+            )
+            words = last_words(err.last, out.last) or "none"
+            raise LabError(
+                f"{self.host}: the SSH connection told no end of {command!r}: {why}; last words: {words}."
+            )
+        completed = Completed(command, status, bytes(out.kept), bytes(err.kept))
         if check and status != 0:
-            raise LabError(f"{self.host}: {command!r} exited with {status}: {completed.last_words()}")
+            words = last_words(err.last, out.last) or "nothing said"
+            raise LabError(f"{self.host}: {command!r} exited with {status}: {words}")
         return completed
-
-    @staticmethod
-    def _drain(
-        channel: paramiko.Channel, streams: tuple[bytearray, bytearray], deadline: float, keep: int
-    ) -> None:
-        """Read standard output and error until both ended and the exit status is known."""
-
-        def take(kept: bytearray, piece: bytes) -> None:
-            kept += piece[: max(0, keep - len(kept))]
-
-        while True:
-            busy = False
-            while channel.recv_ready():
-                take(streams[0], channel.recv(65536))
-                busy = True
-            while channel.recv_stderr_ready():
-                take(streams[1], channel.recv_stderr(65536))
-                busy = True
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            if busy:
-                continue
-            if channel.closed or (channel.exit_status_ready() and channel.eof_received):
-                if not (channel.recv_ready() or channel.recv_stderr_ready()):
-                    return
-            # paramiko's own events wake this wait for standard output, end and status alike; the cap is
-            # for standard error, which has none.
-            channel.status_event.wait(0.002)
 
     def sftp(self) -> paramiko.SFTPClient:
         """The connection's SFTP client, opened at the first use."""
         if self._sftp is None:
             try:
-                self._sftp = paramiko.SFTPClient.from_transport(self._transport)
-                assert self._sftp is not None
-                channel = self._sftp.get_channel()
-                assert channel is not None
+                channel = self._transport.open_session(timeout=CONNECT_S)
+                with _closing_after(CONNECT_S, channel):
+                    channel.invoke_subsystem("sftp")
+                    self._sftp = paramiko.SFTPClient(channel)
                 channel.settimeout(COMMAND_S)
             except (paramiko.SSHException, OSError, EOFError) as error:
                 raise LabError(f"{self.host}: SFTP could not be opened: {_say(error)}.") from error
@@ -187,8 +173,7 @@ class Connection:
             temporary = f"{folder}/.{name}.{secrets.token_hex(4)}"
             try:
                 with sftp.open(temporary, "wbx") as file:
-                    file.set_pipelined(True)
-                    file.write(content)
+                    file.write(content)  # not pipelined: that would drop the answers, "disk full" among them
                 sftp.chown(temporary, uid, gid)
                 sftp.chmod(temporary, mode)
                 sftp.posix_rename(temporary, path)
@@ -215,6 +200,18 @@ class Connection:
             return bool(file.read(len(content) + 1) == content)
 
 
+@contextlib.contextmanager
+def _closing_after(seconds: float, channel: paramiko.Channel) -> Iterator[None]:
+    """Close `channel` unless the block ends within `seconds`: paramiko waits for some answers without end."""
+    timer = threading.Timer(seconds, channel.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _connect(access: Access, deadline_s: float) -> paramiko.Transport:
     """Connect, check the pinned host key, log in with the lab's key; LabError within `deadline_s` seconds."""
     where = access.socket_path or f"{access.address}:{access.port}"
@@ -222,7 +219,11 @@ def _connect(access: Access, deadline_s: float) -> paramiko.Transport:
         if access.socket_path is not None:
             link = socket.socket(socket.AF_UNIX)
             link.settimeout(deadline_s)
-            link.connect(access.socket_path)
+            try:
+                link.connect(access.socket_path)
+            except OSError:
+                link.close()
+                raise
         else:
             assert access.address is not None
             link = socket.create_connection((access.address, access.port), deadline_s)

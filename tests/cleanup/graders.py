@@ -23,7 +23,7 @@ GONE_S = 5.0  # for all of a lab to be gone
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     """Wait for `condition` to give something true, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
