@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from labgrader.errors import LabError
-from labgrader.transport import Connection
+from labgrader.transport import Connection, close_quietly
 
 COMMAND = "exec /usr/bin/python3 -IS /usr/lib/labgrader/agent.py"
 START_S = 15.0
@@ -61,7 +61,7 @@ class Hands:
         return answer
 
     def close(self) -> None:
-        self._channel.close()
+        close_quietly(self._channel)
 
     def _read(self) -> None:
         buffer = b""

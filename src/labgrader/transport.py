@@ -116,7 +116,7 @@ class Connection:
                 f"{self.host}: the SSH connection broke during {command!r}: {_say(error)}."
             ) from error
         finally:
-            channel.close()
+            close_quietly(channel)
         status = channel.exit_status
         if status == -1:
             why = (
@@ -200,10 +200,16 @@ class Connection:
             return bool(file.read(len(content) + 1) == content)
 
 
+def close_quietly(channel: paramiko.Channel) -> None:
+    """Close `channel`; that its connection is gone by now is no news to anybody."""
+    with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+        channel.close()
+
+
 @contextlib.contextmanager
 def _closing_after(seconds: float, channel: paramiko.Channel) -> Iterator[None]:
     """Close `channel` unless the block ends within `seconds`: paramiko waits for some answers without end."""
-    timer = threading.Timer(seconds, channel.close)
+    timer = threading.Timer(seconds, close_quietly, [channel])
     timer.daemon = True
     timer.start()
     try:
