@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,8 +60,13 @@ def workspace(tmp_path: Path) -> Workspace:
     return make
 
 
+def _case(block: Block) -> Any:
+    proves = any("./lab prove" in step.command for step in steps(block))
+    return pytest.param(block, id=block.place, marks=[pytest.mark.slow] if proves else [])
+
+
 @pytest.mark.namespaces
-@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in RUNS])
+@pytest.mark.parametrize("block", [_case(block) for block in RUNS])
 def test_block_does_what_the_page_shows(block: Block, workspace: Workspace, hosts_image: None) -> None:
     folder = workspace(block)
     wanted = re.search(r"exit (\d+)", block.mark("run") or "")
