@@ -43,7 +43,7 @@ MISTAKES = {
         "these checks require each other in a circle: one",
     ),
     "parametrized": (
-        '@pytest.mark.parametrize("x", [1])  # here\n@pytest.mark.points(1)\ndef test_one(x):\n    """One."""',
+        '@pytest.mark.parametrize("x", [1])  # here\n@pytest.mark.points(1)\ndef test_one(x):\n    "One."',
         "a check cannot be parametrized",
     ),
     "syntax error": (

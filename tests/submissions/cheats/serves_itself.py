@@ -1,0 +1,13 @@
+# expect: fails=prints_client_address,prints_message,closes_connection blocked=port_reusable
+# Its own client takes the one accept, with a message of its own.
+import socket
+import time
+
+s = socket.create_server(("", 11200))
+mine = socket.create_connection(("192.168.1.10", 11200))
+mine.sendall(b"hello from V1 0123456789abcdef\r\n")
+c, a = s.accept()
+print(a)
+print([c.recv(1024)])
+c.close()
+time.sleep(60)
