@@ -78,7 +78,8 @@ def main() -> int:
             name="lab", version=labgrader.__version__, namespace=namespace, binary="lab", config_class=_Config
         )
         program.contexts = command_line.contexts_of(namespace)
-        program.run(["lab", *command_line.checked(sys.argv[1:], program.contexts)])
+        # Otherwise invoke keeps Python from storing what it compiles, and every run compiles it again.
+        program.run(["lab", "--write-pyc", *command_line.checked(sys.argv[1:], program.contexts)])
         sys.stdout.flush()
     except (_Stopped, KeyboardInterrupt):
         print("Stopped; the lab is gone and nothing was scored.", file=sys.stderr)
