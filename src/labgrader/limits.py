@@ -19,5 +19,7 @@ class Limits(BaseModel):
     cpu_s: Annotated[int, Field(ge=1)] = 20  # processor seconds of one process
     cpus: Annotated[float, Field(gt=0)] = 1.0  # processors that the student's machine may keep busy
     disk_mb: Annotated[int, Field(ge=1)] = 32  # in each place where an ordinary user may write
-    output_kb: Annotated[int, Field(ge=1)] = 512  # of printout kept for one start; the rest is read and dropped
+    output_kb: Annotated[int, Field(ge=1)] = (
+        512  # of printout kept for one start; the rest is read and dropped
+    )
     open_files: Annotated[int, Field(ge=16)] = 256

@@ -12,7 +12,14 @@ from labgrader.providers import provider
 from labgrader.results import Report
 from labgrader.runner import ATTEMPTS, Job, grade
 
-PRELOAD = ["labgrader.session", "labgrader.apply", "labgrader.pytest_plugin", "labgrader.keys", "pytest", "paramiko"]
+PRELOAD = [
+    "labgrader.session",
+    "labgrader.apply",
+    "labgrader.pytest_plugin",
+    "labgrader.keys",
+    "pytest",
+    "paramiko",
+]
 PR_SET_PDEATHSIG = 1
 
 

@@ -94,7 +94,9 @@ class Conversation:
         if "failed" in answer:
             raise Unreached(self._hands.host, self.target, answer["failed"])
 
-    def receive(self, timeout_s: float = ANSWER_S, *, until: bytes | None = None, at_least: int = 1) -> Stream:
+    def receive(
+        self, timeout_s: float = ANSWER_S, *, until: bytes | None = None, at_least: int = 1
+    ) -> Stream:
         """Read until `until`, or `at_least` bytes, or the end, or `timeout_s` seconds have passed."""
         answer = self._hands.ask(
             "receive",
@@ -173,7 +175,9 @@ class Host:
 
     def ping(self, address: str, *, timeout_s: float = 2.0, source: str | None = None) -> bool:
         """Whether `address` answers an ICMP echo within `timeout_s` seconds."""
-        answer = self.hands.ask("ping", patience_s=timeout_s + 2, address=address, timeout=timeout_s, source=source)
+        answer = self.hands.ask(
+            "ping", patience_s=timeout_s + 2, address=address, timeout=timeout_s, source=source
+        )
         if not answer["answered"]:
             self.notebook.add(f"{self.hostname}: ping {address}", answer["output"])
         return bool(answer["answered"])
@@ -197,7 +201,9 @@ class Host:
             raise LabError(f"{self.name}: {' '.join(argv)} did not end within {timeout_s:.0f} s.")
         text: str = (answer["stdout"] or answer["stderr"]).encode("latin-1").decode("utf-8", "replace")
         if check and answer["exit"] != 0:
-            raise LabError(f"{self.name}: {' '.join(argv)} exited with {answer['exit']}: {text.strip()[-300:]}")
+            raise LabError(
+                f"{self.name}: {' '.join(argv)} exited with {answer['exit']}: {text.strip()[-300:]}"
+            )
         return answer["exit"], text
 
     def evidence(self, title: str, *argv: str) -> None:

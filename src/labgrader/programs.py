@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "PYTHONIOENCODING": "utf-8",
 }
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what is looked for, not bound
+ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 class Program:
@@ -144,9 +144,13 @@ class Program:
                 "Printout left out", f"{answer['dropped']} more bytes were printed and not kept."
             )
         if answer["left"]:
-            raise LabError(f"{self.host.name}: {len(answer['left'])} processes of the program could not be ended.")
+            raise LabError(
+                f"{self.host.name}: {len(answer['left'])} processes of the program could not be ended."
+            )
         if answer["lingering"]:
-            raise LabError(f"{self.host.name}: port {self.port} did not become free after the program was ended.")
+            raise LabError(
+                f"{self.host.name}: port {self.port} did not become free after the program was ended."
+            )
 
     def _read(self, timeout_s: float) -> bool:
         """Take in what is new; False once the program has ended and all it printed is here, or nothing came."""
@@ -160,7 +164,9 @@ class Program:
 
     def sockets_said(self) -> str:
         """Where it listens now, in words."""
-        places = sorted({str(item) for item in self.listening if item.port == self.port and item.proto[:3] == "tcp"})
+        places = sorted(
+            {str(item) for item in self.listening if item.port == self.port and item.proto[:3] == "tcp"}
+        )
         return " and ".join(places[:PLACES_SAID]) or "nowhere"
 
 
@@ -205,7 +211,9 @@ def _how_ended(ended: dict[str, int]) -> str:
 
 def last_error_line(text: bytes) -> str:
     """The last line of the last Python traceback (or syntax error) in a printout, printable; "" if none."""
-    found = re.findall(rb"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b:?.*)$", text, re.MULTILINE)
+    found = re.findall(
+        rb"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b:?.*)$", text, re.MULTILINE
+    )
     return printable(found[-1].strip(), 200) if found else ""
 
 
@@ -219,5 +227,7 @@ def python2_remark(text: bytes) -> str:
         rb"a bytes-like object is required, not 'str'",
     )
     if any(re.search(sign, text) for sign in signs):
-        return " This is Python 2; the lab runs Python 3 (in which sockets carry bytes and print is a function)."
+        return (
+            " This is Python 2; the lab runs Python 3 (in which sockets carry bytes and print is a function)."
+        )
     return ""

@@ -67,7 +67,9 @@ def prove(
     with workers(jobs) as pool:
 
         def submit(path: Path, seed: int | None) -> Future[Report]:
-            return pool.submit(grade_in_worker, Job(lab, _collect(lab, path), parameters, seed), provider_name)
+            return pool.submit(
+                grade_in_worker, Job(lab, _collect(lab, path), parameters, seed), provider_name
+            )
 
         steps: list[tuple[Callable[[Report], Finding], Future[Report]]] = []
         if not only:
@@ -103,7 +105,9 @@ def _mutant_judge(name: str, mutant: Mutant) -> Callable[[Report], Finding]:
         if finding.holds and mutant.says:
             messages = [check.message for check in report.checks if check.outcome is Outcome.FAIL]
             if not any(mutant.says in message for message in messages):
-                return Finding(label, False, f"no failed check says {mutant.says!r}; they say: {' | '.join(messages)}")
+                return Finding(
+                    label, False, f"no failed check says {mutant.says!r}; they say: {' | '.join(messages)}"
+                )
         return finding
 
     return judge
@@ -112,12 +116,16 @@ def _mutant_judge(name: str, mutant: Mutant) -> Callable[[Report], Finding]:
 def _disagreement(name: str, report: Report, fails: set[str], blocked: set[str]) -> Finding:
     """Compare what was lost with what was to be lost; the sentence names each check that differs."""
     if report.status is not Status.GRADED:
-        return Finding(name, False, f"{report.status.value}: {report.error}", ours=report.status is Status.INCOMPLETE)
+        return Finding(
+            name, False, f"{report.status.value}: {report.error}", ours=report.status is Status.INCOMPLETE
+        )
     lost = {check.id: check for check in report.checks if check.outcome is not Outcome.PASS}
     seen_fails = {name for name, check in lost.items() if check.outcome is Outcome.FAIL}
     seen_blocked = {name for name, check in lost.items() if check.outcome is Outcome.BLOCKED}
     if seen_fails == fails and seen_blocked == blocked:
-        return Finding(name, True, f"{report.score:g} of {report.possible:g}; fails {_list(fails) or 'nothing'}")
+        return Finding(
+            name, True, f"{report.score:g} of {report.possible:g}; fails {_list(fails) or 'nothing'}"
+        )
     words = []
     if not lost and (fails or blocked):
         words.append("it loses nothing: no check has teeth for it")
@@ -128,7 +136,9 @@ def _disagreement(name: str, report: Report, fails: set[str], blocked: set[str])
         words.append(f"also loses {check_id} ({lost[check_id].outcome.value}: {lost[check_id].message})")
     for check_id in sorted((seen_fails & blocked) | (seen_blocked & fails)):
         outcome = lost[check_id].outcome.value
-        words.append(f"{check_id} is {outcome} ({lost[check_id].message}), not {'fail' if check_id in fails else 'blocked'}")
+        words.append(
+            f"{check_id} is {outcome} ({lost[check_id].message}), not {'fail' if check_id in fails else 'blocked'}"
+        )
     return Finding(name, False, "; ".join(words))
 
 

@@ -83,7 +83,7 @@ def _stand_in(
 
 def _environment(lab: Lab) -> jinja2.Environment:
     folders = [lab.folder / "templates", lab.folder.parent.parent / "templates"]
-    return jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,

@@ -130,7 +130,10 @@ def _attempt(job: Job, provider: Provider, started: str) -> Report:
             raise SpecError(seen.broken[1])
         checks = _account_for(seen, _tail(log))
     limits = {
-        name: {"value": value, "held_by": seen.held.get(name.rsplit("_", 1)[0], seen.held.get(name, "the grader"))}
+        name: {
+            "value": value,
+            "held_by": seen.held.get(name.rsplit("_", 1)[0], seen.held.get(name, "the grader")),
+        }
         for name, value in job.lab.limits.model_dump().items()
     }
     status = Status.INCOMPLETE if seen.broken or not seen.done else status_of(checks)
@@ -214,7 +217,13 @@ def _fork_session(job: Job, log_fd: int) -> _Child:
         os.dup2(log_fd, 1)
         os.dup2(log_fd, 2)
         session.run(
-            job.lab, topology(job.lab), job.parameters, job.submission.files, job.seed, lease_read, event_write
+            job.lab,
+            topology(job.lab),
+            job.parameters,
+            job.submission.files,
+            job.seed,
+            lease_read,
+            event_write,
         )
         sys.stdout.flush()
         sys.stderr.flush()
@@ -257,7 +266,14 @@ def _account_for(seen: _Seen, log: str) -> list[CheckResult]:
         if plan["id"] not in seen.results:
             why = seen.broken[1] if seen.broken else "it never reported"
             checks.append(
-                CheckResult(plan["id"], plan["title"], plan["points"], Outcome.ERROR, f"Not judged: {why}", hidden=plan["hidden"])
+                CheckResult(
+                    plan["id"],
+                    plan["title"],
+                    plan["points"],
+                    Outcome.ERROR,
+                    f"Not judged: {why}",
+                    hidden=plan["hidden"],
+                )
             )
     places = {plan["id"]: place for place, plan in enumerate(seen.planned)}
     return sorted(checks, key=lambda check: places[check.id])
@@ -286,11 +302,12 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"labgrader": labgrader.__version__, "python": platform.python_version(), "kernel": platform.release()}
+    versions = {
+        "labgrader": labgrader.__version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
     for name in ("paramiko", "pytest", "jinja2", "dnspython"):
         with contextlib.suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-

@@ -52,7 +52,9 @@ def deliver(program: Program, conversation: Conversation, message: bytes) -> Non
         conversation.send(message)
     except Unreached as problem:
         if problem.reason != "reset":
-            raise LabError(f"{conversation.target} took the connection but not the bytes: {problem.reason}.") from problem
+            raise LabError(
+                f"{conversation.target} took the connection but not the bytes: {problem.reason}."
+            ) from problem
 
 
 def must_print_peer(program: Program, conversation: Conversation) -> None:
@@ -64,7 +66,9 @@ def must_print_peer(program: Program, conversation: Conversation) -> None:
         program.hear_out()
         numbers = set(re.findall(rb"(?<!\d)\d{4,5}(?!\d)", program.text))
         if len(numbers) > MANY_NUMBERS:
-            fail(f"It printed {len(numbers)} different numbers; that the client's port is among them says nothing.")
+            fail(
+                f"It printed {len(numbers)} different numbers; that the client's port is among them says nothing."
+            )
         return
     said = f"{conversation.local_address} port {conversation.local_port}"
     has_address, has_port = address.search(program.text), port.search(program.text)
@@ -123,7 +127,9 @@ def must_listen_again(program: Program) -> None:
 
 def _refused(program: Program, vantage: Host, address: str, reason: str, control: Host) -> None:
     where = f"{address}:{program.port}"
-    bound = sorted({s.address for s in program.listening if s.port == program.port and s.proto.startswith("tcp")})
+    bound = sorted(
+        {s.address for s in program.listening if s.port == program.port and s.proto.startswith("tcp")}
+    )
     if reason == "refused" and not program.await_listening(0.0):
         fail(f"{where} refused {vantage}'s connection: the program no longer listened.{_trouble(program)}")
     if bound and not set(bound) & {*ANY_ADDRESS, address, f"::ffff:{address}"}:
@@ -133,7 +139,9 @@ def _refused(program: Program, vantage: Host, address: str, reason: str, control
         )
     if not vantage.proves_reach(control, address):
         raise LabError(f"{vantage} could not reach {address} at all ({reason}), not even a listener of ours.")
-    fail(f"{vantage} was {_participle(reason)} at {where}, though the program listens on {program.sockets_said()}.")
+    fail(
+        f"{vantage} was {_participle(reason)} at {where}, though the program listens on {program.sockets_said()}."
+    )
 
 
 def _participle(reason: str) -> str:

@@ -17,7 +17,6 @@ from typing import Any
 
 from labgrader.access import Access, Lease
 from labgrader.errors import LabError, SpecError
-
 from labgrader.results import CheckResult
 from labgrader.spec import Lab
 from labgrader.topology import Topology
@@ -70,7 +69,9 @@ def run(
         reporter.say("broken", kind="spec", message=error.message)
     except BaseException as error:
         traceback.print_exc()
-        reporter.say("broken", kind="lab", message=f"labgrader itself failed: {type(error).__name__}: {error}")
+        reporter.say(
+            "broken", kind="lab", message=f"labgrader itself failed: {type(error).__name__}: {error}"
+        )
 
 
 def _run(
@@ -135,7 +136,20 @@ def _arguments(lab: Lab) -> list[str]:
         "--tb=short",
         "-q",
         "--no-header",
-        *(f"-pno:{name}" for name in ("cacheprovider", "junitxml", "pastebin", "doctest", "stepwise", "faulthandler", "logging", "unraisableexception", "threadexception")),
+        *(
+            f"-pno:{name}"
+            for name in (
+                "cacheprovider",
+                "junitxml",
+                "pastebin",
+                "doctest",
+                "stepwise",
+                "faulthandler",
+                "logging",
+                "unraisableexception",
+                "threadexception",
+            )
+        ),
     ]
 
 
@@ -148,6 +162,3 @@ def _collection_errors() -> str:
     lines = [line[2:] if line.startswith("E ") else line for line in text.splitlines() if line.strip()]
     wanted = [line.strip() for line in lines if "Error" in line or ".py:" in line]
     return " / ".join(wanted[-4:])[-600:] or text.strip()[-300:]
-
-
-

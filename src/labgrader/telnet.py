@@ -132,5 +132,3 @@ def serves(host: Host, address: str, *, timeout_s: float = 5.0) -> bool:
             return bool(conversation.receive(timeout_s).data)
     except Unreached:
         return False
-
-

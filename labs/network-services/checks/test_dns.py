@@ -95,7 +95,7 @@ def test_named_forwards(gw):
         fail("named refused to look an outside name up, even for gw itself: see recursion and allow-query.")
     if rcode(answer) == "SERVFAIL":
         fail(
-            f"named tried to look an outside name up and failed (SERVFAIL): it got no answer that it believes."
+            "named tried to look an outside name up and failed (SERVFAIL): it got no answer that it believes."
         )
     fail(f"named answered an outside name with {rcode(answer)} and without the text that {RESOLVER} gives.")
 

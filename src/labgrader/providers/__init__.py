@@ -45,5 +45,6 @@ def provider(name: str) -> Provider:
         return NamespaceProvider()
     near = difflib.get_close_matches(name, NAMES, n=1)
     raise UsageError(
-        f"There is no provider {name!r}" + (f"; did you mean {near[0]}?" if near else f" (there are: {', '.join(NAMES)}).")
+        f"There is no provider {name!r}"
+        + (f"; did you mean {near[0]}?" if near else f" (there are: {', '.join(NAMES)}).")
     )

@@ -83,7 +83,7 @@ def _shell(slave, told, written, program):
             _program(slave, told, *program)
         finally:
             os._exit(127)
-    for fd in range(0, 1024):
+    for fd in range(1024):
         if fd != written:
             try:
                 os.close(fd)

@@ -5,13 +5,16 @@ to hear "r". Management needs no address of the lab's networks, so a student who
 cut off the grader. Python 3.6 syntax, standard library only.
 """
 
+import fcntl
 import os
 import signal
 import socket
+import struct
 import sys
 
 SSHD = ["/usr/sbin/sshd", "-i", "-e", "-f", "/run/labgrader/sshd_config"]
 MAX_CONNECTIONS = 64
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # netdevice(7)
 SSHD_CONFIG = """\
 HostKey /run/labgrader/host_key
 AuthorizedKeysFile /run/labgrader/authorized_keys
@@ -44,6 +47,14 @@ def prepare():
                 file.write("1")
         except OSError:
             pass  # a kernel without IPv6 has nothing to disable
+    raise_loopback()
+
+
+def raise_loopback():
+    """Bring lo up, as every system's first process does, whatever becomes of the network service."""
+    request = struct.pack("16sh14x", b"lo", IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, request)
 
 
 def read_keys(listener):

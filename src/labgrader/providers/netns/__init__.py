@@ -130,7 +130,9 @@ class NamespaceLab:
         for name, key in host_keys.items():
             self._sockets.pop(name).close()
             self._hand_over(name, key.private, client.public)
-            hosts[name] = Access(name, "root", key.public, client.private, socket_path=self._socket_path(name))
+            hosts[name] = Access(
+                name, "root", key.public, client.private, socket_path=self._socket_path(name)
+            )
         held = {
             "processes": "RLIMIT_NPROC",
             "memory": "RLIMIT_AS and the agent's watch",
@@ -150,7 +152,9 @@ class NamespaceLab:
             raise LabError(f"The lab's hosts did not come up within {READY_S:.0f} s.")
         said = self._process.stdout.readline().decode("utf-8", "replace").strip()
         if said != "ok":
-            raise LabError(f"The lab's hosts could not be made: {said.lstrip('!') or 'the supervisor ended'}.")
+            raise LabError(
+                f"The lab's hosts could not be made: {said.lstrip('!') or 'the supervisor ended'}."
+            )
 
     def _hand_over(self, host: str, private: str, authorized: str) -> None:
         try:

@@ -14,7 +14,9 @@ from pathlib import Path
 from labgrader.errors import LabError
 
 PARTS = ("", "-updates", "-security", "/updates")
-SETTINGS = re.compile(r'^Acquire::(?:https?::Proxy|https?::Verify|Check-Valid-Until|Check-Date|Retries)\b.*;$')
+SETTINGS = re.compile(
+    r"^Acquire::(?:https?::Proxy|https?::Verify|Check-Valid-Until|Check-Date|Retries)\b.*;$"
+)
 
 
 @cache
@@ -23,7 +25,9 @@ def suite() -> str:
     try:
         release = platform.freedesktop_os_release()
     except OSError as error:
-        raise LabError("The hosts' image is made of Debian packages, and this machine does not say what it runs.") from error
+        raise LabError(
+            "The hosts' image is made of Debian packages, and this machine does not say what it runs."
+        ) from error
     name = release.get("VERSION_CODENAME", "")
     if not name or not {release.get("ID"), *release.get("ID_LIKE", "").split()} & {"debian", "ubuntu"}:
         raise LabError(
@@ -45,7 +49,9 @@ def text() -> str:
         elif path.suffix == ".sources":
             lines += _from_deb822(content)
     if not lines:
-        raise LabError(f"/etc/apt names no archive of {suite()} with component main, so no image can be made.")
+        raise LabError(
+            f"/etc/apt names no archive of {suite()} with component main, so no image can be made."
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -65,6 +65,7 @@ def boot(host: dict[str, Any], root: str, signal_fd: int, go_fd: int, cgroup_fds
             _expect(go_fd)
             _become_init(host, root, signal_fd)
         os.close(signal_fd)
+        os.close(host["socket_fd"])
         os.waitpid(child, 0)
     except BaseException as error:
         _report(signal_fd, f"host {host['name']}: {error}")
@@ -119,7 +120,13 @@ def _mounts(host: dict[str, Any], root: str) -> None:
         os.symlink(target, f"{dev}/{name}")
     os.mkdir(f"{dev}/pts")
     os.mkdir(f"{dev}/shm")
-    k.mount("devpts", f"{dev}/pts", "devpts", k.MS_NOSUID | k.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5,max=128")
+    k.mount(
+        "devpts",
+        f"{dev}/pts",
+        "devpts",
+        k.MS_NOSUID | k.MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=620,gid=5,max=128",
+    )
     k.mount("tmpfs", f"{root}/run", "tmpfs", k.MS_NOSUID | k.MS_NODEV, "size=16m,mode=755")
     for path in SCRATCH:
         _scratch(root + path, host["disk_mb"])

@@ -82,7 +82,9 @@ def _folder() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise LabError(f"{folder} cannot be made: {error}. Set XDG_CACHE_HOME to a folder of yours.") from error
+        raise LabError(
+            f"{folder} cannot be made: {error}. Set XDG_CACHE_HOME to a folder of yours."
+        ) from error
     return folder
 
 
@@ -206,14 +208,16 @@ def _bootstrap(tar: Path) -> None:
             raise
     if process.returncode != 0:
         partial.unlink(missing_ok=True)
-        errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "W:"))]
+        errors = [
+            line for line in log.read_text(errors="replace").splitlines() if line.startswith(("E:", "W:"))
+        ]
         raise LabError(f"mmdebstrap failed: {' / '.join(errors[-3:]) or 'no word of why'}; its log: {log}")
     partial.rename(tar)
 
 
 def _workspace() -> str:
     """A folder for mmdebstrap to work in: the first with room that the hosts' root, a stranger, may pass to."""
-    for place in (tempfile.gettempdir(), "/var/tmp", "/tmp"):  # noqa: S108 - mmdebstrap makes its own folder there
+    for place in (tempfile.gettempdir(), "/var/tmp", "/tmp"):
         path = Path(place).resolve()
         open_to_all = os.geteuid() == 0 or all(p.stat().st_mode & 0o001 for p in (path, *path.parents))
         space = os.statvfs(path)

@@ -39,7 +39,7 @@ def run(config: dict[str, Any], control_fd: int, status_fd: int) -> None:
 def _bring_up(config: dict[str, Any]) -> None:
     layers = [f"/proc/self/fd/{fd}" for fd in config["layer_fds"]]
     children: dict[str, tuple[int, int, int]] = {}
-    for host in config["hosts"]:
+    for number, host in enumerate(config["hosts"], start=1):
         where = f"{WORKSPACE}/{host['name']}"
         os.mkdir(where)
         root = host_boot.prepare_root(host, layers, where)
@@ -49,9 +49,12 @@ def _bring_up(config: dict[str, Any]) -> None:
         if pid == 0:
             os.close(from_host)
             os.close(to_host)
+            for other in config["hosts"][number:]:
+                os.close(other["socket_fd"])
             host_boot.boot(host, root, signal_fd, go_fd, host["cgroup_fds"])
         os.close(signal_fd)
         os.close(go_fd)
+        os.close(host["socket_fd"])
         children[host["name"]] = (pid, from_host, to_host)
     deadline = time.monotonic() + DEADLINE_S
     for pid, from_host, to_host in children.values():

@@ -53,6 +53,7 @@ def main() -> int:
             _outer(config, control_read, status_write)
         os.close(status_write)
         os.close(control_read)
+        _close_sockets(config)
         try:
             _map_ids(config, outer, status_read, control_write)
             # What is not up yet has nobody to obey the closing of the control pipe.
@@ -123,6 +124,7 @@ def _outer(config: dict[str, Any], control_fd: int, status_fd: int) -> None:
                 _prepare(config, status_fd)
             lab_boot.run(config, control_fd, status_fd)
         os.close(status_fd)
+        _close_sockets(config)
         os.waitpid(inner, 0)
     except BaseException as error:
         hint = ""
@@ -130,6 +132,12 @@ def _outer(config: dict[str, Any], control_fd: int, status_fd: int) -> None:
             hint = " (this machine does not let labgrader make namespaces; ./lab doctor tells why)"
         os.write(status_fd, b"!" + (str(error) + hint).encode() + b"\n")
     os._exit(0)
+
+
+def _close_sockets(config: dict[str, Any]) -> None:
+    """Leave each host's socket to its own init: whoever calls a host that is gone is refused at once."""
+    for host in config.get("hosts", []):
+        os.close(host["socket_fd"])
 
 
 def _prepare(config: dict[str, Any], status_fd: int) -> None:
@@ -150,7 +158,9 @@ def _prepare(config: dict[str, Any], status_fd: int) -> None:
         os.write(status_fd, b"ok\n")
     else:
         words = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-        os.write(status_fd, f"!{order['argv'][0]} exited with {done.returncode}: {' / '.join(words)}\n".encode())
+        os.write(
+            status_fd, f"!{order['argv'][0]} exited with {done.returncode}: {' / '.join(words)}\n".encode()
+        )
     os._exit(0)
 
 
