@@ -15,10 +15,11 @@ from labgrader.results import Report, exit_status
 
 def list_labs() -> None:
     """Print a line for each lab."""
-    for name in spec.lab_names():
-        lab = spec.find(name)
-        machines = ", ".join(host.hostname for host in lab.hosts.values())
-        print(f"{lab.name:20} {lab.points:4g} points  {machines:24} {lab.title}")
+    labs = [spec.find(name) for name in spec.lab_names()]
+    machines = {lab.name: ", ".join(host.hostname for host in lab.hosts.values()) for lab in labs}
+    widths = max(map(len, machines)), max(map(len, machines.values()))
+    for lab in labs:
+        print(f"{lab.name:{widths[0]}}  {lab.points:4g} points  {machines[lab.name]:{widths[1]}}  {lab.title}")
 
 
 def check(

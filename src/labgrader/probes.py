@@ -212,13 +212,13 @@ class Host:
         self.notebook.add(f"{self.hostname}: {title}", text)
 
     def proves_reach(self, other: Host, address: str) -> bool:
-        """Whether this vantage point can exchange bytes with `address` of `other`, where we answer ourselves."""
+        """Whether this vantage point can exchange bytes with `address` of `other`, where we answer."""
         answer = other.hands.ask("serve_word", address=address, port=0, timeout=CONNECT_S)
         if "failed" in answer:
             return False
         try:
             with self.connect(address, answer["port"]) as conversation:
-                return conversation.receive().data == answer["word"].encode()
+                return bool(conversation.receive().data == answer["word"].encode())
         except Unreached:
             return False
 

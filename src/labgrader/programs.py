@@ -112,7 +112,7 @@ class Program:
             pass
 
     def hear_out(self, quiet_s: float = 0.2, timeout_s: float = 1.0) -> None:
-        """Read on until the program ended, or has printed nothing for `quiet_s`, or `timeout_s` have passed."""
+        """Read on until the program ended, or printed nothing for `quiet_s`, or `timeout_s` have passed."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             before = len(self.printed)
@@ -153,7 +153,7 @@ class Program:
             )
 
     def _read(self, timeout_s: float) -> bool:
-        """Take in what is new; False once the program has ended and all it printed is here, or nothing came."""
+        """Take in what is new; False once the program ended and all it printed is here, or nothing came."""
         answer = self.host.hands.ask(
             "output", patience_s=timeout_s, program=self._handle, after=len(self.printed), timeout=timeout_s
         )

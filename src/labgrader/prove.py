@@ -15,10 +15,10 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from labgrader.errors import LabgraderError, SpecError, SubmissionError
+from labgrader.errors import LabgraderError, SpecError, SubmissionError, UsageError
 from labgrader.pool import grade_in_worker, workers
 from labgrader.results import Outcome, Report, Status
-from labgrader.runner import Job, file_rules
+from labgrader.runner import Job, file_rules, rejected
 from labgrader.spec import Lab
 from labgrader.submission import Submission, collect
 
@@ -59,9 +59,11 @@ def prove(
     `repeats` is how often the reference is graded, each time with the checks in another order; `only`
     limits the mutants to those whose name holds the text. Raises SpecError for a mutant.yaml that is wrong.
     """
-    folders = sorted(path for path in (lab.folder / "mutants").iterdir() if path.is_dir())
+    folders = sorted(path for path in (lab.folder / "mutants").glob("*/") if path.is_dir())
     mutants = {path.name: _read(path) for path in folders if not only or only in path.name}
-    findings = [] if only else [_prove_empty(lab)]
+    if only and not mutants:
+        raise UsageError(f"Lab {lab.name} has no mutant with {only!r} in its name.")
+    findings = [] if only else [_prove_empty(lab, parameters, provider_name), *_prove_teeth(lab, mutants)]
     for finding in findings:
         tell(finding)
     with workers(jobs) as pool:
@@ -119,6 +121,9 @@ def _disagreement(name: str, report: Report, fails: set[str], blocked: set[str])
         return Finding(
             name, False, f"{report.status.value}: {report.error}", ours=report.status is Status.INCOMPLETE
         )
+    unknown = (fails | blocked) - {check.id for check in report.checks}
+    if unknown:
+        return Finding(name, False, f"its mutant.yaml names {_list(unknown)}, which is no check of this lab")
     lost = {check.id: check for check in report.checks if check.outcome is not Outcome.PASS}
     seen_fails = {name for name, check in lost.items() if check.outcome is Outcome.FAIL}
     seen_blocked = {name for name, check in lost.items() if check.outcome is Outcome.BLOCKED}
@@ -142,14 +147,25 @@ def _disagreement(name: str, report: Report, fails: set[str], blocked: set[str])
     return Finding(name, False, "; ".join(words))
 
 
-def _prove_empty(lab: Lab) -> Finding:
+def _prove_empty(lab: Lab, parameters: Mapping[str, int], provider_name: str) -> Finding:
     """An empty submission is refused in words, and scores what lab.yaml declares."""
-    with tempfile.TemporaryDirectory(prefix="empty-") as folder:
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "empty"
+        folder.mkdir()
         try:
-            taken = collect(Path(folder), file_rules(lab))
+            taken = collect(folder, file_rules(lab))
         except SubmissionError as error:
-            return Finding("empty submission", True, f"{lab.submission.empty_score:g}: {error.message}")
+            report = rejected(lab, parameters, provider_name, "empty", error.message)
+            holds = report.score == lab.submission.empty_score
+            return Finding("empty submission", holds, f"{report.score:g} of {report.possible:g}; {error.message}")
     return Finding("empty submission", False, f"was taken, with {_list(taken.files)}")
+
+
+def _prove_teeth(lab: Lab, mutants: Mapping[str, Mutant]) -> list[Finding]:
+    """Without a mutant nothing shows that a check can fail at all."""
+    if mutants:
+        return []
+    return [Finding("mutants", False, f"{lab.folder / 'mutants'} holds none, so no check is known to have teeth")]
 
 
 def _collect(lab: Lab, path: Path) -> Submission:
@@ -167,7 +183,10 @@ def _read(folder: Path) -> Mutant:
         raise SpecError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+        words = first["msg"]
+        if first["type"] == "extra_forbidden":
+            words = f"unknown key; a mutant.yaml has {', '.join(Mutant.model_fields)}"
+        raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {words}.") from error
 
 
 def _list(names: Iterable[str]) -> str:

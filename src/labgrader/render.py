@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from labgrader.errors import SpecError
-from labgrader.spec import HostFile, Lab, SubmittedFile
+from labgrader.spec import HostFile, Lab, SubmittedFile, labs_folder
 from labgrader.topology import Machine, Topology
 from labgrader.yaml_places import line_of
 
@@ -82,7 +82,8 @@ def _stand_in(
 
 
 def _environment(lab: Lab) -> jinja2.Environment:
-    folders = [lab.folder / "templates", lab.folder.parent.parent / "templates"]
+    # The lab's own, those beside its neighbours, and the project's: a lab may live anywhere.
+    folders = [lab.folder / "templates", lab.folder.parent.parent / "templates", labs_folder().parent / "templates"]
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,

@@ -79,12 +79,15 @@ class Report:
     started: str = ""
     finished: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    rejected_score: float = 0.0  # what the lab gives a submission that could not be used
 
     @property
     def score(self) -> float | None:
-        """Points earned; 0 for a rejected submission, None while incomplete."""
+        """Points earned; what the lab declares (0) for a rejected submission, None while incomplete."""
         if self.status is Status.INCOMPLETE:
             return None
+        if self.status is Status.REJECTED:
+            return self.rejected_score
         return round(sum(check.earned for check in self.checks), 6)
 
     @property

@@ -85,18 +85,19 @@ def file_rules(lab: Lab) -> dict[str, FileRule]:
     }
 
 
-def rejected(job_lab: Lab, parameters: Mapping[str, int], provider: str, student: str, why: str) -> Report:
+def rejected(lab: Lab, parameters: Mapping[str, int], provider: str, student: str, why: str) -> Report:
     """The report for a submission that could not be used at all."""
     now = _now()
     return Report(
-        lab=job_lab.name,
-        lab_digest=job_lab.digest,
+        lab=lab.name,
+        lab_digest=lab.digest,
         provider=provider,
         parameters=parameters,
         student=student,
         submission_digest=None,
-        possible=job_lab.points,
+        possible=lab.points,
         status=Status.REJECTED,
+        rejected_score=lab.submission.empty_score,
         error=why,
         started=now,
         finished=now,
@@ -130,10 +131,7 @@ def _attempt(job: Job, provider: Provider, started: str) -> Report:
             raise SpecError(seen.broken[1])
         checks = _account_for(seen, _tail(log))
     limits = {
-        name: {
-            "value": value,
-            "held_by": seen.held.get(name.rsplit("_", 1)[0], seen.held.get(name, "the grader")),
-        }
+        name: {"value": value, "held_by": seen.held.get(name, "the grader")}
         for name, value in job.lab.limits.model_dump().items()
     }
     status = Status.INCOMPLETE if seen.broken or not seen.done else status_of(checks)

@@ -67,7 +67,8 @@ def must_print_peer(program: Program, conversation: Conversation) -> None:
         numbers = set(re.findall(rb"(?<!\d)\d{4,5}(?!\d)", program.text))
         if len(numbers) > MANY_NUMBERS:
             fail(
-                f"It printed {len(numbers)} different numbers; that the client's port is among them says nothing."
+                f"It printed {len(numbers)} different numbers; "
+                "that the client's port is among them says nothing."
             )
         return
     said = f"{conversation.local_address} port {conversation.local_port}"
@@ -106,8 +107,8 @@ def must_close(program: Program, conversation: Conversation) -> None:
     if stream.end == "timeout":
         program.settle(0.1)
         fail(
-            f"The connection was still open {CLOSE_S:.0f} s after the message; V1's telnet would hang instead of "
-            "showing «Connection closed by foreign host»."
+            f"The connection was still open {CLOSE_S:.0f} s after the message; "
+            "V1's telnet would hang instead of showing «Connection closed by foreign host»."
         )
 
 
@@ -120,7 +121,8 @@ def must_listen_again(program: Program) -> None:
     if "Address already in use" in last:
         fail(
             "The second start could not bind: "
-            f"{last}. The closed connection keeps the port busy for a minute unless SO_REUSEADDR is set before bind()."
+            f"{last}. The closed connection keeps the port busy for a minute "
+            "unless SO_REUSEADDR is set before bind()."
         )
     program.must_listen()
 
@@ -140,7 +142,8 @@ def _refused(program: Program, vantage: Host, address: str, reason: str, control
     if not vantage.proves_reach(control, address):
         raise LabError(f"{vantage} could not reach {address} at all ({reason}), not even a listener of ours.")
     fail(
-        f"{vantage} was {_participle(reason)} at {where}, though the program listens on {program.sockets_said()}."
+        f"{vantage} was {_participle(reason)} at {where}, "
+        f"though the program listens on {program.sockets_said()}."
     )
 
 

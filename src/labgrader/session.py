@@ -120,6 +120,9 @@ def _run(
     status = pytest.main(_arguments(lab), plugins=[plugin, host_fixtures(hosts)])
     if plugin.author_error:
         raise SpecError(plugin.author_error)
+    if status == pytest.ExitCode.INTERNAL_ERROR:
+        # Such as a check's time that ran out while pytest was between two of its phases.
+        raise LabError(f"pytest failed while it ran the checks: {_collection_errors()}")
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SpecError(f"{lab.folder / 'checks'}: pytest could not run the checks: {_collection_errors()}")
     reporter.say("done", seconds=time.monotonic() - started)

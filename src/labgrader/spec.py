@@ -230,7 +230,7 @@ def find(name: str, folder: Path | None = None) -> Lab:
     """
     root = folder or labs_folder()
     if "/" in name:
-        path = Path(name).expanduser()
+        path = Path(name).expanduser().resolve()
         if not (path / "lab.yaml").is_file():
             raise UsageError(f"{name} holds no lab.yaml.")
         return load(path / "lab.yaml")
@@ -294,7 +294,9 @@ def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
 def _digest(folder: Path) -> str:
     """sha256 over everything that decides a score: the lab's files, and the shared templates."""
     total = hashlib.sha256()
-    roots = [folder, folder.parent.parent / "templates"]
+    # The same three places in which render.py looks for templates, each once.
+    shared = (folder.parent.parent / "templates", labs_folder().parent / "templates")
+    roots = [folder, *dict.fromkeys(shared)]
     for root in roots:
         for path in sorted(root.rglob("*")):
             relative = path.relative_to(root)

@@ -16,7 +16,7 @@ LOGIN_S = 8.0
 PORT = 23
 
 
-class _Channel(SpawnBase):  # type: ignore[misc]
+class _Channel(SpawnBase[bytes]):
     """pexpect's way of expecting, over an SSH channel."""
 
     def __init__(self, host: Host, command: str) -> None:

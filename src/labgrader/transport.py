@@ -244,7 +244,8 @@ def _connect(access: Access, deadline_s: float) -> paramiko.Transport:
         key = transport.get_remote_server_key()
         if f"{key.get_name()} {key.get_base64()}" != " ".join(access.host_key.split()[:2]):
             raise LabError(
-                f"{access.host}: another machine answers at {where}: its host key is not the one this lab made."
+                f"{access.host}: another machine answers at {where}: "
+                "its host key is not the one this lab made."
             )
         private = paramiko.Ed25519Key.from_private_key(io.StringIO(access.client_key))
         transport.auth_publickey(access.user, private)

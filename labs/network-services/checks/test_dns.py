@@ -42,7 +42,8 @@ def named_said(gw):
 
 @pytest.mark.points(
     10,
-    hint="listen-on port 53 { 127.0.0.1; 192.168.0.254; 192.168.1.254; }; — named-checkconf shows where a line is wrong.",
+    hint="listen-on port 53 { 127.0.0.1; 192.168.0.254; 192.168.1.254; }; — "
+    "named-checkconf shows where a line is wrong.",
 )
 def test_named_listens(gw, upstream):
     """named answers on 127.0.0.1, 192.168.0.254 and 192.168.1.254, over UDP and TCP, and nowhere else."""
@@ -184,5 +185,6 @@ def _judge(name, answer, server, who, passed):
         fail(f"{server} answered {who}'s question for {name} with {rcode(answer)}.")
     found = sorted(texts(answer, "CNAME") | texts(answer, "A"))
     fail(
-        f"{server} answered {who}'s question for {name} with {', '.join(found) or 'nothing'}, which is not its address."
+        f"{server} answered {who}'s question for {name} with {', '.join(found) or 'nothing'}, "
+        "which is not its address."
     )

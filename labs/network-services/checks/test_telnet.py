@@ -18,7 +18,8 @@ OUTSIDE = ("07:50:00", "12:15:00", "17:10:00", "23:30:00")
 @pytest.mark.points(
     10,
     after=["v0_addresses"],
-    hint="server = /usr/sbin/in.telnetd must run as user = root: it starts login, which becomes lisi. disable = no.",
+    hint="server = /usr/sbin/in.telnetd must run as user = root: it starts login, which becomes lisi. "
+    "disable = no.",
 )
 def test_telnet_login(v0, v1, needs_eth1, fresh_xinetd):
     """lisi logs in from V1 over telnet and gets a shell of her own."""
@@ -115,7 +116,10 @@ def _why_no_login(v0, v1, session):
         return "Nothing listens on V0's telnet port 23: xinetd took no telnet service from your file."
     if "login:" not in session.transcript:
         if not serves(v1, V0_ADDRESS):
-            return "V0 takes V1's connection on port 23 and closes it without a word: xinetd refuses it or cannot start the server."
+            return (
+                "V0 takes V1's connection on port 23 and closes it without a word: "
+                "xinetd refuses it or cannot start the server."
+            )
         return f"No login prompt came; the last words were: {last}"
     if "ncorrect" in session.transcript:
         return "lisi's login with her password was refused (Login incorrect)."

@@ -82,4 +82,4 @@ def op_read(path, most=262144):
         with os.fdopen(handle, "rb") as file:
             return {"data": file.read(most).decode("latin-1")}
     except OSError as error:
-        return {"failed": os.strerror(error.errno)}
+        return {"failed": os.strerror(error.errno or 0)}

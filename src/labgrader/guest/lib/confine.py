@@ -177,7 +177,7 @@ def processes_of(uid):
 
 
 def kill_all(user, deadline_s):
-    """End every process of `user`; return the pids that are still there at the deadline (none, if all is well).
+    """End every process of `user`; return the pids still there at the deadline (none, if all is well).
 
     A child that becomes the user sends SIGKILL to -1: the kernel signals all of them in one go, so that
     not even a fork bomb gets ahead.

@@ -7,6 +7,7 @@ cut off the grader. Python 3.6 syntax, standard library only.
 
 import fcntl
 import os
+import resource
 import signal
 import socket
 import struct
@@ -14,6 +15,7 @@ import sys
 
 SSHD = ["/usr/sbin/sshd", "-i", "-e", "-f", "/run/labgrader/sshd_config"]
 MAX_CONNECTIONS = 64
+MAX_PROCESSES = 1024
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # netdevice(7)
 SSHD_CONFIG = """\
 HostKey /run/labgrader/host_key
@@ -37,6 +39,8 @@ Subsystem sftp internal-sftp
 def prepare():
     """Make what sshd and the host's commands need under /run, and bring up nothing else."""
     os.umask(0o022)
+    # Bounds what a daemon starts for whoever wrote its configuration; our own needs are far below.
+    resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
     for path, mode in (("/run/labgrader", 0o755), ("/run/sshd", 0o755), ("/run/labgrader/units", 0o755)):
         os.makedirs(path, mode, exist_ok=True)
     with open("/run/labgrader/sshd_config", "w") as file:

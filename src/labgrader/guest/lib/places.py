@@ -28,7 +28,7 @@ def restore(user):
     if (seen.st_uid, seen.st_gid) != (account.pw_uid, account.pw_gid):
         os.chown(account.pw_dir, account.pw_uid, account.pw_gid)
     os.chmod(account.pw_dir, 0o750)
-    for folder in (account.pw_dir,) + SHARED:
+    for folder in (account.pw_dir, *SHARED):
         for entry in os.scandir(folder) if os.path.isdir(folder) else ():
             if folder == account.pw_dir or entry.stat(follow_symlinks=False).st_uid == account.pw_uid:
                 _remove(entry)

@@ -26,6 +26,18 @@ from labgrader.topology import Machine, Topology
 READY_S = 30.0
 DESTROY_S = 8.0
 SYSTEM_MB = 128
+# What holds each of a lab's limits where there are no cgroups (guest/lib/confine.py, agent_program.py).
+HELD = {
+    "processes": "RLIMIT_NPROC",
+    "memory_mb": "RLIMIT_AS and the agent's watch",
+    "cpu_s": "RLIMIT_CPU",
+    "cpus": "nothing",
+    "disk_mb": "tmpfs size",
+    "output_kb": "the agent",
+    "open_files": "RLIMIT_NOFILE",
+    "wall_s": "the grader",
+    "check_s": "the grader",
+}
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
@@ -133,17 +145,9 @@ class NamespaceLab:
             hosts[name] = Access(
                 name, "root", key.public, client.private, socket_path=self._socket_path(name)
             )
-        held = {
-            "processes": "RLIMIT_NPROC",
-            "memory": "RLIMIT_AS and the agent's watch",
-            "cpu_s": "RLIMIT_CPU",
-            "disk_mb": "tmpfs size",
-            "output_kb": "the agent",
-            "wall_s": "the grader",
-        }
-        held |= {
-            limit: f"{by}, {held[limit]}" if limit in held else by for limit, by in self._cgroups.held.items()
-        }
+        held = dict(HELD)
+        for limit, by in self._cgroups.held.items():
+            held[limit] = by if limit == "cpus" else f"{by}, {HELD[limit]}"
         return Lease(self.lab_id, "netns", hosts, held)
 
     def _await_ok(self) -> None:

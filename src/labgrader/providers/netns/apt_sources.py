@@ -31,7 +31,8 @@ def suite() -> str:
     name = release.get("VERSION_CODENAME", "")
     if not name or not {release.get("ID"), *release.get("ID_LIKE", "").split()} & {"debian", "ubuntu"}:
         raise LabError(
-            f"The hosts' image is made of Debian packages; {release.get('PRETTY_NAME', 'this system')} has none."
+            "The hosts' image is made of Debian packages; "
+            f"{release.get('PRETTY_NAME', 'this system')} has none."
         )
     return name
 

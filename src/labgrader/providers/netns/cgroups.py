@@ -87,7 +87,7 @@ def _memory_bytes(limits: Limits) -> int:
 
 
 def _limit_of(name: str) -> str:
-    return {"pids": "processes", "memory": "memory", "cpu": "cpus"}[name.split(".")[0]]
+    return {"pids": "processes", "memory": "memory_mb", "cpu": "cpus"}[name.split(".")[0]]
 
 
 def _parent(controller: str, version: str) -> Path:

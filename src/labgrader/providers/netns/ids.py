@@ -42,10 +42,11 @@ def _subordinate(path: str) -> int:
         lines = []
     for line in lines:
         fields = line.split(":")
-        if len(fields) == 3 and fields[0] in (name, str(uid)) and fields[2].strip().isdigit():
-            if int(fields[2]) >= COUNT:
-                return int(fields[1])
+        ours = len(fields) == 3 and fields[0] in (name, str(uid))
+        if ours and fields[2].strip().isdigit() and int(fields[2]) >= COUNT:
+            return int(fields[1])
     raise LabError(
-        f"{path} grants {name} no {COUNT} subordinate ids, which a lab's hosts need; have an administrator run: "
+        f"{path} grants {name} no {COUNT} subordinate ids, which a lab's hosts need; "
+        "have an administrator run: "
         f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
     )

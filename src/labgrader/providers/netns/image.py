@@ -216,7 +216,7 @@ def _bootstrap(tar: Path) -> None:
 
 
 def _workspace() -> str:
-    """A folder for mmdebstrap to work in: the first with room that the hosts' root, a stranger, may pass to."""
+    """A folder for mmdebstrap to work in: the first with room that a stranger, the hosts' root, may enter."""
     for place in (tempfile.gettempdir(), "/var/tmp", "/tmp"):
         path = Path(place).resolve()
         open_to_all = os.geteuid() == 0 or all(p.stat().st_mode & 0o001 for p in (path, *path.parents))
@@ -224,13 +224,13 @@ def _workspace() -> str:
         if open_to_all and os.access(path, os.W_OK) and space.f_bavail * space.f_frsize >= BUILD_BYTES:
             return str(path)
     raise LabError(
-        f"The hosts' image needs {BUILD_BYTES >> 20} MB for a while in a folder that others may pass through, and "
-        f"neither {tempfile.gettempdir()} nor /var/tmp nor /tmp is one; set TMPDIR to such a folder."
+        f"The hosts' image needs {BUILD_BYTES >> 20} MB for a while in a folder that others may pass through, "
+        f"and neither {tempfile.gettempdir()} nor /var/tmp nor /tmp is one; set TMPDIR to such a folder."
     )
 
 
 def _pack_guest(target: io.IOBase) -> None:
-    with tarfile.open(fileobj=target, mode="w") as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=target, mode="w") as archive:
         for name, path in _guest_files():
             info = archive.gettarinfo(str(path), name)
             info.uid = info.gid = 0

@@ -141,7 +141,7 @@ def _close_sockets(config: dict[str, Any]) -> None:
 
 
 def _prepare(config: dict[str, Any], status_fd: int) -> None:
-    """Run one command as the namespace's root, with its own /proc, in the directory that is the first layer."""
+    """Run one command as the namespace's root, with its own /proc, in the directory of the first layer."""
     k.mount("none", "/", "", k.MS_REC | k.MS_PRIVATE)
     k.mount("proc", "/proc", "proc", k.MS_NOSUID | k.MS_NODEV | k.MS_NOEXEC)
     order = config["prepare"]
