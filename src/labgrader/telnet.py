@@ -16,7 +16,7 @@ LOGIN_S = 8.0
 PORT = 23
 
 
-class _Channel(SpawnBase[bytes]):
+class _Channel(SpawnBase):  # type: ignore[type-arg] # not subscriptable when it runs
     """pexpect's way of expecting, over an SSH channel."""
 
     def __init__(self, host: Host, command: str) -> None:
@@ -35,7 +35,7 @@ class _Channel(SpawnBase[bytes]):
         if not data:
             self.flag_eof = True
             raise pexpect.EOF("the telnet client ended")
-        self._log(data, "read")
+        self._log(data, "read")  # type: ignore[attr-defined] # its stubs leave it out
         return bytes(data)
 
     def send(self, text: bytes) -> None:

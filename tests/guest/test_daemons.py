@@ -151,7 +151,7 @@ def telnet(pair: tuple[Host, Host]) -> Callable[..., tuple[Host, Host]]:
     return start
 
 
-def dial(host: Host, *options: str) -> pexpect.spawn:
+def dial(host: Host, *options: str) -> pexpect.spawn[str]:
     """Telnet from ``host`` to V0."""
     return pexpect.spawn(
         enter(host)[0],
@@ -162,7 +162,7 @@ def dial(host: Host, *options: str) -> pexpect.spawn:
     )
 
 
-def login(client: pexpect.spawn, user: str, password: str) -> bool:
+def login(client: pexpect.spawn[str], user: str, password: str) -> bool:
     """Log in; True when a prompt came."""
     client.expect("login: ")
     client.sendline(user)
@@ -171,7 +171,7 @@ def login(client: pexpect.spawn, user: str, password: str) -> bool:
     return bool(client.expect(["Login incorrect", r"[$#] "]) == 1)
 
 
-def served(client: pexpect.spawn) -> bool:
+def served(client: pexpect.spawn[str]) -> bool:
     """Tell whether the far end offers a login; False when it closes the connection."""
     return bool(client.expect(["login: ", "closed by foreign host", pexpect.EOF]) == 0)
 
@@ -184,8 +184,8 @@ def test_lisi_logs_in_and_becomes_root_with_su(telnet: Callable[..., tuple[Host,
     assert time.monotonic() - begin < 2
     client.sendline("id -u; env; echo E''ND")
     client.expect("END")
-    assert re.search(r"^1000\r?$", client.before, re.MULTILINE)
-    assert "FAKETIME" not in client.before and "LD_PRELOAD" not in client.before
+    assert re.search(r"^1000\r?$", client.before or "", re.MULTILINE)
+    assert "FAKETIME" not in (client.before or "") and "LD_PRELOAD" not in (client.before or "")
     client.sendline("su -c id")
     client.expect("assword: ")
     client.sendline("redhat")
@@ -253,6 +253,7 @@ def test_access_times_follow_the_clock_without_a_restart(telnet: Callable[..., t
     assert login(client, "lisi", "1")
     client.sendline("date +Y%Y; date +%s")
     client.expect(r"Y\d{4}\r?\n(\d+)")
+    assert isinstance(client.match, re.Match)
     assert abs(int(client.match.group(1)) - time.time()) < 10  # the session has the true time
     client.close(force=True)
     assert run_in_host(v0, ["labgrader-clock", "reset"]).returncode == 0

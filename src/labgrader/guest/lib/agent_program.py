@@ -54,10 +54,9 @@ class Program:
                 if piece:
                     self._take(piece)
                 hung_up = not piece
-            if not piece:
-                # Only now: whoever hears that the program ended may rely on having all it printed.
-                if self.status is None and self._reap():
-                    poller.unregister(self.status_pipe)
+            # Only now: whoever hears that the program ended may rely on having all it printed.
+            if not piece and self.status is None and self._reap():
+                poller.unregister(self.status_pipe)
             if time.monotonic() >= next_look:
                 self._weigh()
                 next_look = time.monotonic() + MEMORY_POLL_S

@@ -1,4 +1,4 @@
-"""From a fresh process to a lab host's PID 1: namespaces, root file system, then the guest's init (stdlib only).
+"""From a fresh process to a lab host's PID 1: namespaces, root file system, then the guest's init (stdlib).
 
 Runs in the lab's own namespaces (see lab_boot). Nothing of the grader's file system stays visible: the
 root is an overlay over the image, and PID 1 is the guest's own Python on the guest's own init.

@@ -224,8 +224,9 @@ def _workspace() -> str:
         if open_to_all and os.access(path, os.W_OK) and space.f_bavail * space.f_frsize >= BUILD_BYTES:
             return str(path)
     raise LabError(
-        f"The hosts' image needs {BUILD_BYTES >> 20} MB for a while in a folder that others may pass through, "
-        f"and neither {tempfile.gettempdir()} nor /var/tmp nor /tmp is one; set TMPDIR to such a folder."
+        f"The hosts' image needs {BUILD_BYTES >> 20} MB for a while in a folder that others may pass "
+        f"through, and neither {tempfile.gettempdir()} nor /var/tmp nor /tmp is one; "
+        "set TMPDIR to such a folder."
     )
 
 

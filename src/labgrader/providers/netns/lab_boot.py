@@ -84,8 +84,10 @@ def _wire(config: dict[str, Any], pids: dict[str, int]) -> None:
             near = f"p{count}"
             count += 1
             lines += [
-                f"link add {near} type veth peer name {interface['name']} "
-                f"address {interface['mac']} netns {pids[host['name']]}",
+                (
+                    f"link add {near} type veth peer name {interface['name']} "
+                    f"address {interface['mac']} netns {pids[host['name']]}"
+                ),
                 f"link set {near} master br{bridge} up",
             ]
     done = subprocess.run(
