@@ -17,9 +17,9 @@ def list_labs() -> None:
     """Print a line for each lab."""
     labs = [spec.find(name) for name in spec.lab_names()]
     machines = {lab.name: ", ".join(host.hostname for host in lab.hosts.values()) for lab in labs}
-    widths = max(map(len, machines)), max(map(len, machines.values()))
+    name_width, width = max(map(len, machines)), max(map(len, machines.values()))
     for lab in labs:
-        print(f"{lab.name:{widths[0]}}  {lab.points:4g} points  {machines[lab.name]:{widths[1]}}  {lab.title}")
+        print(f"{lab.name:{name_width}}  {lab.points:4g} points  {machines[lab.name]:{width}}  {lab.title}")
 
 
 def check(

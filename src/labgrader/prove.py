@@ -141,9 +141,8 @@ def _disagreement(name: str, report: Report, fails: set[str], blocked: set[str])
         words.append(f"also loses {check_id} ({lost[check_id].outcome.value}: {lost[check_id].message})")
     for check_id in sorted((seen_fails & blocked) | (seen_blocked & fails)):
         outcome = lost[check_id].outcome.value
-        words.append(
-            f"{check_id} is {outcome} ({lost[check_id].message}), not {'fail' if check_id in fails else 'blocked'}"
-        )
+        expected = "fail" if check_id in fails else "blocked"
+        words.append(f"{check_id} is {outcome} ({lost[check_id].message}), not {expected}")
     return Finding(name, False, "; ".join(words))
 
 
@@ -157,7 +156,8 @@ def _prove_empty(lab: Lab, parameters: Mapping[str, int], provider_name: str) ->
         except SubmissionError as error:
             report = rejected(lab, parameters, provider_name, "empty", error.message)
             holds = report.score == lab.submission.empty_score
-            return Finding("empty submission", holds, f"{report.score:g} of {report.possible:g}; {error.message}")
+            said = f"{report.score:g} of {report.possible:g}; {error.message}"
+            return Finding("empty submission", holds, said)
     return Finding("empty submission", False, f"was taken, with {_list(taken.files)}")
 
 
@@ -165,7 +165,8 @@ def _prove_teeth(lab: Lab, mutants: Mapping[str, Mutant]) -> list[Finding]:
     """Without a mutant nothing shows that a check can fail at all."""
     if mutants:
         return []
-    return [Finding("mutants", False, f"{lab.folder / 'mutants'} holds none, so no check is known to have teeth")]
+    said = f"{lab.folder / 'mutants'} holds none, so no check is known to have teeth"
+    return [Finding("mutants", False, said)]
 
 
 def _collect(lab: Lab, path: Path) -> Submission:

@@ -83,7 +83,8 @@ def _stand_in(
 
 def _environment(lab: Lab) -> jinja2.Environment:
     # The lab's own, those beside its neighbours, and the project's: a lab may live anywhere.
-    folders = [lab.folder / "templates", lab.folder.parent.parent / "templates", labs_folder().parent / "templates"]
+    tops = lab.folder, lab.folder.parent.parent, labs_folder().parent
+    folders = [top / "templates" for top in tops]
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,

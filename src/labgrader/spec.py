@@ -267,7 +267,8 @@ def load(path: Path) -> Lab:
         raise SpecError(_explain(path, text, error)) from error
     if lab.name != path.parent.name:
         raise SpecError(
-            f"{path}:{yaml_places.line_of(text, ('name',))}: name is {lab.name}, its folder {path.parent.name}."
+            f"{path}:{yaml_places.line_of(text, ('name',))}: "
+            f"name is {lab.name}, its folder {path.parent.name}."
         )
     return lab
 
