@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from labgrader.errors import LabError
 
 COUNT = 65536
+LAST_ID = 2**32 - 1
+ENTRY = re.compile(r"(?P<who>[^:]+):(?P<first>[0-9]{1,10}):(?P<count>[0-9]{1,10})")
 # Root needs no entry in /etc/subuid and takes a range that systemd's UIDS-GIDS document lists as unused.
 ROOT_BASE = 1879048192
 
@@ -41,10 +44,13 @@ def _subordinate(path: str) -> int:
     except OSError:
         lines = []
     for line in lines:
-        fields = line.split(":")
-        ours = len(fields) == 3 and fields[0] in (name, str(uid))
-        if ours and fields[2].strip().isdigit() and int(fields[2]) >= COUNT:
-            return int(fields[1])
+        entry = ENTRY.fullmatch(line.strip())
+        if entry is None or entry["who"] not in (name, str(uid)):
+            continue
+        first, count = int(entry["first"]), int(entry["count"])
+        # Never root's own ids, nor past the last one: such a line grants nothing that could be used.
+        if count >= COUNT and 0 < first <= LAST_ID - COUNT:
+            return first
     raise LabError(
         f"{path} grants {name} no {COUNT} subordinate ids, which a lab's hosts need; "
         "have an administrator run: "
