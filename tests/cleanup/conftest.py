@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,8 +49,11 @@ def grader(hosts_image: None, runtime_dir: Path, tmp_path: Path) -> Iterator[Cal
 
     yield start
     for one in started:
-        for lab in one.labs.values():
-            lab.forget()
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
+        for lab in one.labs.values():
+            # A test that failed half-way may leave one that it had stopped.
+            if (supervisor := lab.supervisor()) is not None:
+                os.kill(supervisor, signal.SIGKILL)
+            lab.forget()
