@@ -12,7 +12,7 @@ import pytest
 
 from labgrader import hands
 from labgrader.errors import LabError
-from labgrader.providers import Provider
+from labgrader.providers import Provider, netns
 from labgrader.providers.netns import NamespaceProvider, cgroups, runtime
 from labgrader.transport import Connection
 from tests.contract.labs import LIMITS, TOPOLOGY, running
@@ -118,6 +118,17 @@ def test_broken_image_is_our_failure_and_leaves_nothing(
     assert time.monotonic() - begun < 15
     assert os.listdir(runtime.root()) == []
     assert remains() == before
+
+
+def test_supervisor_that_ends_at_once_is_our_failure(
+    provider: Provider, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(provider, NamespaceProvider):
+        pytest.skip("not applicable: only this provider has a supervisor")
+    monkeypatch.setattr(netns, "SUPERVISOR", alone / "not there.py")
+    with pytest.raises(LabError, match=r"could not be (started|made)"), running(provider):
+        pass
+    assert os.listdir(runtime.root()) == []
 
 
 def test_lab_comes_up_with_nothing_in_the_environment(

@@ -80,6 +80,9 @@ class NamespaceLab:
             self._lock = runtime.claim(self._folder)
             self._cgroups = cgroups.make(self.lab_id, [machine.name for machine in topology.machines], limits)
             self._launch(topology, limits, layers, ip)
+        except OSError as error:
+            self.destroy()
+            raise LabError(f"The lab could not be started: {error}.") from error
         except BaseException:
             self.destroy()
             raise
