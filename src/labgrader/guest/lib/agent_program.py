@@ -32,6 +32,7 @@ class Program:
         self.pid, self.master, self.status_pipe = confine.spawn(argv, user, cwd, environment, limits)
         self.uid = confine.pwd.getpwnam(user).pw_uid
         self.stopping = False
+        self.wake_end, self.wake = os.pipe()  # closing it wakes the reader
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -39,10 +40,11 @@ class Program:
         poller = select.poll()
         poller.register(self.master, select.POLLIN | select.POLLHUP)
         poller.register(self.status_pipe, select.POLLIN | select.POLLHUP)
+        poller.register(self.wake_end, select.POLLHUP)
         next_look = time.monotonic() + MEMORY_POLL_S
         while True:
             events = poller.poll(20)
-            if self.stopping and not events:
+            if self.stopping and not any(fd == self.master for fd, _ in events):
                 break
             hung_up = False
             piece = b""
@@ -66,6 +68,7 @@ class Program:
                     break
                 select.select([], [], [], 0.005)
         os.close(self.master)
+        os.close(self.wake_end)
 
     def _take(self, piece):
         with self.condition:
@@ -171,6 +174,7 @@ def op_stop(program, port, timeout):
     left = confine.kill_all(started.user, timeout)
     kernelobjects.remove_left(started.uid)
     started.stopping = True
+    os.close(started.wake)
     started.reader.join(timeout)
     started.end_shell()
     deadline = time.monotonic() + timeout
