@@ -197,8 +197,11 @@ def _fork_session(job: Job, log_fd: int) -> _Child:
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
+    # A Ctrl-C must not find the child before it has said that it is the grader's matter.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         os.close(lease_read)
         os.close(event_write)
         return _Child(pid, lease_write, event_read)
@@ -208,6 +211,7 @@ def _fork_session(job: Job, log_fd: int) -> _Child:
             os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader ends us
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         os.close(lease_write)
         os.close(event_read)
         null = os.open(os.devnull, os.O_RDONLY)
