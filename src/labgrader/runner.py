@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import labgrader
@@ -55,6 +54,7 @@ class _Seen:
     done: bool = False
     timings: dict[str, float] = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def grade(
@@ -151,7 +151,7 @@ def _attempt(job: Job, provider: Provider, started: str) -> Report:
         timings=seen.timings,
         started=started,
         finished=_now(),
-        versions=_versions(),
+        versions=_versions(seen.versions),
     )
 
 
@@ -253,6 +253,7 @@ def _take(seen: _Seen, event: dict[str, Any]) -> None:
         seen.timings["apply_s"] = event["seconds"]
     elif kind == "done":
         seen.timings["checks_s"] = event["seconds"]
+        seen.versions = event["versions"]
         seen.done = True
     elif kind == "broken":
         seen.broken = (event["kind"], event["message"])
@@ -303,13 +304,10 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _versions() -> dict[str, str]:
-    versions = {
+def _versions(libraries: Mapping[str, str] | None = None) -> dict[str, str]:
+    return {
         "labgrader": labgrader.__version__,
         "python": platform.python_version(),
         "kernel": platform.release(),
+        **(libraries or {}),
     }
-    for name in ("paramiko", "pytest", "jinja2", "dnspython"):
-        with contextlib.suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions

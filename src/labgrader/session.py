@@ -125,7 +125,22 @@ def _run(
         raise LabError(f"pytest failed while it ran the checks: {_collection_errors()}")
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SpecError(f"{lab.folder / 'checks'}: pytest could not run the checks: {_collection_errors()}")
-    reporter.say("done", seconds=time.monotonic() - started)
+    reporter.say("done", seconds=time.monotonic() - started, versions=_versions())
+
+
+def _versions() -> dict[str, str]:
+    """Of the libraries that decide what is seen, by their own word: distributions' metadata is slow to read."""
+    import dns.version
+    import jinja2
+    import paramiko
+    import pytest
+
+    return {
+        "paramiko": paramiko.__version__,
+        "pytest": pytest.__version__,
+        "jinja2": jinja2.__version__,
+        "dnspython": dns.version.version,
+    }
 
 
 def _arguments(lab: Lab) -> list[str]:

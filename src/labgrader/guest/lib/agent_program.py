@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import threading
 import time
 
@@ -12,7 +13,7 @@ import handles
 import kernelobjects
 import places
 
-POLL_S = 0.003
+POLL_S = 0.001
 MEMORY_POLL_S = 0.05
 
 
@@ -138,16 +139,11 @@ def op_await_listening(program, port, timeout):
     deadline = time.monotonic() + timeout
     while True:
         ended = started.status is not None
-        mine = [s for s in agent_host.sockets() if s["uid"] == started.uid and _open(s)]
+        mine = [s for s in agent_host.listening() if s["uid"] == started.uid]
         there = any(s["port"] == port and s["proto"].startswith("tcp") for s in mine)
         if there or time.monotonic() > deadline or (ended and not confine.processes_of(started.uid)):
             return dict(started.state(), listening=mine, there=there)
         time.sleep(POLL_S)
-
-
-def _open(entry):
-    # Listening TCP is state 10; an unconnected UDP socket is state 7 (linux/tcp_states.h).
-    return entry["state"] == (10 if entry["proto"].startswith("tcp") else 7)
 
 
 def op_output(program, after, timeout):
@@ -161,6 +157,19 @@ def op_output(program, after, timeout):
                 break
             started.condition.wait(left)
         return dict(started.state(), output=bytes(started.output[after : after + 131072]).decode("latin-1"))
+
+
+def _is_free(port):
+    """Whether no socket at all uses TCP `port` any more, be it in TIME_WAIT: then anybody may bind it."""
+    try:
+        for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            with socket.socket(family, socket.SOCK_STREAM) as trial:
+                if family == socket.AF_INET6:
+                    trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                trial.bind((address, port))
+    except OSError:
+        return False
+    return True
 
 
 def op_stop(program, port, timeout):
@@ -178,7 +187,9 @@ def op_stop(program, port, timeout):
     started.reader.join(timeout)
     started.end_shell()
     deadline = time.monotonic() + timeout
-    while True:
+    lingering = []
+    while not _is_free(port):
+        # A connection in TIME_WAIT (state 6) is not waited for: it is what a restart is judged by.
         lingering = [
             s
             for s in agent_host.sockets()
