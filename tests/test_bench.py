@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import benchmark
+from labgrader.develop import benchmark
 from labgrader.providers.netns import image
 
 ROOT = Path(__file__).resolve().parents[1]

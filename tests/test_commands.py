@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import spec
+from labgrader.model import spec
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBMISSION = "examples/submissions/tcp_server.py"

@@ -362,7 +362,9 @@ def _as_nobody(tmp_path: Path, setup: str) -> subprocess.CompletedProcess[str]:
     env = {"HOME": str(home), "PYTHONPATH": f"{ROOT / 'src'}:{site}", "PYTHONDONTWRITEBYTECODE": "1"}
     version = ".".join(platform.python_version_tuple()[:2])
     # It must be able to start itself, too: setpriv still has the powers that it is about to drop.
-    code = "import labgrader.spec, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+    code = (
+        "import labgrader.model.spec, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+    )
     for python in (sys.executable, f"/usr/bin/python{version}"):
         argv = [*drop, python, "-P", "-c", code]
         if subprocess.run(argv, cwd="/", env={**os.environ, **env}, capture_output=True).returncode == 0:

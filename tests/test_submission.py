@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labgrader.errors import SubmissionError, UsageError
-from labgrader.submission import FileRule, Submission, collect, student_id
+from labgrader.intake.submission import FileRule, Submission, collect, student_id
 
 SERVER = b"import socket\n"
 WANTED = ["tcp_server.py"]
@@ -275,7 +275,7 @@ def test_a_link_is_never_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_turns_into_a_link_meanwhile_is_not_followed(tmp_path: Path) -> None:
-    from labgrader.folders import folder_members
+    from labgrader.intake.folders import folder_members
 
     write(tmp_path / "alice" / "work" / "tcp_server.py")
     write(tmp_path / "other" / "tcp_server.py", b"of somebody else")

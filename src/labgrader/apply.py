@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labgrader.access import Lease
+from labgrader.checking.probes import ServiceState
 from labgrader.errors import LabError, SpecError
-from labgrader.hands import Hands
+from labgrader.model.render import RenderedFile
+from labgrader.model.spec import Host as HostSpec
+from labgrader.model.spec import Lab
 from labgrader.printable import printable
-from labgrader.probes import ServiceState
-from labgrader.render import RenderedFile
-from labgrader.spec import Host as HostSpec
-from labgrader.spec import Lab
-from labgrader.transport import Connection
+from labgrader.remote.access import Lease
+from labgrader.remote.hands import Hands
+from labgrader.remote.transport import Connection
 
 SERVICE_S = 40.0
 

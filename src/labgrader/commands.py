@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from labgrader import spec
 from labgrader.errors import SubmissionError, UsageError
-from labgrader.results import Report, exit_status
+from labgrader.model import spec
+from labgrader.model.results import Report, exit_status
 
 
 def list_labs() -> None:
@@ -95,7 +95,7 @@ def clean() -> None:
 
 def test(keyword: str | None, paths: list[str], fast: bool) -> None:
     """Run the project's tests; leaves with 0, or 1 if one failed. What stands after `--` is pytest's."""
-    from labgrader import developer
+    from labgrader.develop import developer
 
     # Taken from the command line itself: invoke's remainder has lost where each word ends.
     rest = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
@@ -104,7 +104,7 @@ def test(keyword: str | None, paths: list[str], fast: bool) -> None:
 
 def bench(runs: int, json_path: str | None) -> None:
     """Measure a check against the bare script and print what was found; missing the budget is no failure."""
-    from labgrader import benchmark
+    from labgrader.develop import benchmark
 
     if runs < 1:
         raise UsageError("--runs 0: at least one pair must be measured.")
@@ -118,13 +118,14 @@ def bench(runs: int, json_path: str | None) -> None:
 
 def lint() -> None:
     """Run the linters; leaves with 0, or 1 if one has something to say."""
-    from labgrader import developer
+    from labgrader.develop import developer
 
     raise SystemExit(developer.lint())
 
 
 def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, provider_name: str) -> Report:
-    from labgrader import runner, submission
+    from labgrader import runner
+    from labgrader.intake import submission
     from labgrader.providers import provider
 
     chosen = provider(provider_name)

@@ -8,15 +8,15 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 
+from labgrader.model.results import Report
 from labgrader.providers import provider
-from labgrader.results import Report
 from labgrader.runner import ATTEMPTS, Job, grade
 
 PRELOAD = [
     "labgrader.session",
     "labgrader.apply",
-    "labgrader.pytest_plugin",
-    "labgrader.keys",
+    "labgrader.checking.pytest_plugin",
+    "labgrader.remote.keys",
     "pytest",
     "paramiko",
 ]

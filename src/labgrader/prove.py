@@ -16,11 +16,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labgrader.errors import LabgraderError, SpecError, SubmissionError, UsageError
+from labgrader.intake.submission import Submission, collect
+from labgrader.model.results import Outcome, Report, Status
+from labgrader.model.spec import Lab
 from labgrader.pool import grade_in_worker, workers
-from labgrader.results import Outcome, Report, Status
 from labgrader.runner import Job, file_rules, rejected
-from labgrader.spec import Lab
-from labgrader.submission import Submission, collect
 
 
 class Mutant(BaseModel):

@@ -24,11 +24,11 @@ from typing import Any
 import labgrader
 from labgrader import session
 from labgrader.errors import LabError, SpecError
+from labgrader.intake.submission import FileRule, Submission
+from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status, status_of
+from labgrader.model.spec import Lab
+from labgrader.model.topology import topology
 from labgrader.providers import Provider, RunningLab
-from labgrader.results import CheckResult, Evidence, Outcome, Report, Status, status_of
-from labgrader.spec import Lab
-from labgrader.submission import FileRule, Submission
-from labgrader.topology import topology
 
 ATTEMPTS = 2
 PR_SET_PDEATHSIG = 1

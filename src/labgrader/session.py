@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labgrader.access import Access, Lease
 from labgrader.errors import LabError, SpecError
-from labgrader.results import CheckResult
-from labgrader.spec import Lab
-from labgrader.topology import Topology
+from labgrader.model.results import CheckResult
+from labgrader.model.spec import Lab
+from labgrader.model.topology import Topology
+from labgrader.remote.access import Access, Lease
 
 
 def lease_json(lease: Lease) -> str:
@@ -86,10 +86,10 @@ def _run(
     import pytest
 
     from labgrader.apply import apply
-    from labgrader.probes import Host
-    from labgrader.pytest_plugin import GradingPlugin, host_fixtures
-    from labgrader.render import files_for
-    from labgrader.verdicts import Notebook
+    from labgrader.checking.probes import Host
+    from labgrader.checking.pytest_plugin import GradingPlugin, host_fixtures
+    from labgrader.checking.verdicts import Notebook
+    from labgrader.model.render import files_for
 
     files = files_for(lab, topology, parameters, submitted)
     with os.fdopen(lease_fd) as stream:
@@ -129,7 +129,7 @@ def _run(
 
 
 def _versions() -> dict[str, str]:
-    """Of the libraries that decide what is seen, by their own word: distributions' metadata is slow to read."""
+    """Of the libraries that decide what is seen, by their own word: package metadata is slow to read."""
     import dns.version
     import jinja2
     import paramiko

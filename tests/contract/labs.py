@@ -7,14 +7,14 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labgrader.access import Lease
-from labgrader.hands import Hands
-from labgrader.limits import Limits
-from labgrader.probes import Host
+from labgrader.checking.probes import Host
+from labgrader.checking.verdicts import Notebook
+from labgrader.model.limits import Limits
+from labgrader.model.topology import Machine, Nic, Topology
 from labgrader.providers import Provider
-from labgrader.topology import Machine, Nic, Topology
-from labgrader.transport import Connection
-from labgrader.verdicts import Notebook
+from labgrader.remote.access import Lease
+from labgrader.remote.hands import Hands
+from labgrader.remote.transport import Connection
 
 LEFT, RIGHT = "192.168.0.11", "192.168.1.11"
 MIDDLE_0, MIDDLE_1 = "192.168.0.10", "192.168.1.10"

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from labgrader.checking.probes import Capture, Host, Unreached
 from labgrader.errors import LabError
-from labgrader.probes import Capture, Host, Unreached
 from labgrader.providers import Provider
-from labgrader.transport import Connection
+from labgrader.remote.transport import Connection
 from tests.contract.labs import LEFT, MIDDLE_0, MIDDLE_1, RIGHT, Up, running
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import hands
 from labgrader.errors import LabError
 from labgrader.providers import Provider, netns
 from labgrader.providers.netns import NamespaceProvider, cgroups, runtime
-from labgrader.transport import Connection
+from labgrader.remote import hands
+from labgrader.remote.transport import Connection
 from tests.contract.labs import LIMITS, TOPOLOGY, running
 
 

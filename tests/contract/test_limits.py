@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from labgrader.probes import Host
-from labgrader.programs import Program
+from labgrader.checking.probes import Host
+from labgrader.checking.programs import Program
 from tests.contract.labs import LIMITS, Up
 
 STUDENT = ("setpriv", "--reuid=student", "--regid=student", "--clear-groups")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import dns.flags
 import pytest
 
-from labgrader import dns_probe, telnet
-from labgrader.probes import Unreached
+from labgrader.checking import dns_probe, telnet
+from labgrader.checking.probes import Unreached
 from labgrader.providers import Provider
 from tests.contract.labs import LEFT, MIDDLE_0, Up, running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labgrader.results import CheckResult, Evidence, Outcome, Report, Status
+from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status
 
 TITLE = "A TCP server on V0, seen from V1"
 _CHECKS = (

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status
 from labgrader.reporters.terminal import feedback
-from labgrader.results import CheckResult, Evidence, Outcome, Report, Status
 from tests.golden.reports import ALL, FULL_MARKS, LONG_PRINTOUT, TITLE
 
 HERE = Path(__file__).parent

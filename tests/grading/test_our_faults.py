@@ -36,11 +36,13 @@ BUGS = {
     ),
     "a command of ours that fails": ("visit('x')\n    v1.run('false')", "v1: false exited with 1: "),
     "blocked by what passed": (
-        "visit('x')\n    from labgrader.verdicts import blocked\n    blocked('fine', 'It is not so.')",
+        "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
+        "    blocked('fine', 'It is not so.')",
         "It is not so. That is what fine looks at, and it passed, so the lab is at fault",
     ),
     "blocked by what is no check": (
-        "visit('x')\n    from labgrader.verdicts import blocked\n    blocked('gone', 'It is not so.')",
+        "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
+        "    blocked('gone', 'It is not so.')",
         "It is not so. That is what gone looks at, and it has not been run, so the lab is at fault",
     ),
 }
@@ -145,7 +147,7 @@ def test_broken(thing):
         (
             "pass",
             "raise ValueError('no thing')  # here",
-            "from labgrader.verdicts import fail; fail('wrong')",
+            "from labgrader.checking.verdicts import fail; fail('wrong')",
         ),
     ],
     ids=["before", "after a pass", "after a fail"],
@@ -173,7 +175,7 @@ def test_an_error_that_does_not_come_back_leaves_full_marks(lab: SmallLab) -> No
 def test_a_network_of_ours_that_is_down_is_not_the_students_fault(lab: SmallLab) -> None:
     lab.write(
         '''
-from labgrader import server_checks as sc
+from labgrader.checking import server_checks as sc
 
 
 @pytest.mark.points(100)
@@ -209,7 +211,7 @@ def test_a_given_file_of_ours_that_stops_the_network_is_an_error(lab: SmallLab) 
 def test_what_a_check_prints_is_no_event(lab: SmallLab) -> None:
     lab.write(
         '''
-from labgrader.verdicts import fail
+from labgrader.checking.verdicts import fail
 
 
 @pytest.mark.points(100)

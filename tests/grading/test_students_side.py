@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import spec
+from labgrader.intake.submission import collect
+from labgrader.model import spec
 from labgrader.pool import grade_in_worker, workers
 from labgrader.runner import Job, file_rules
-from labgrader.submission import collect
 from tests.grading.conftest import REFERENCE, SmallLab
 
 pytestmark = pytest.mark.namespaces
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.namespaces
 def test_a_hidden_check_tells_its_title_and_points_alone(lab: SmallLab) -> None:
     lab.write(
         '''
-from labgrader.verdicts import fail
+from labgrader.checking.verdicts import fail
 
 
 @pytest.mark.points(40, hidden=True, hint="the secret hint")
@@ -50,7 +50,7 @@ def test_seen(v0):
 def test_what_is_blocked_names_the_check_at_the_root(lab: SmallLab) -> None:
     lab.write(
         '''
-from labgrader.verdicts import blocked, fail
+from labgrader.checking.verdicts import blocked, fail
 
 
 @pytest.mark.points(40)

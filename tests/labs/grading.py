@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labgrader import spec
-from labgrader.limits import Limits
+from labgrader.intake.submission import Submission, collect
+from labgrader.model import spec
+from labgrader.model.limits import Limits
+from labgrader.model.results import Outcome, Report
+from labgrader.model.topology import Topology
 from labgrader.providers import RunningLab, provider
 from labgrader.providers.netns import cgroups, runtime
-from labgrader.results import Outcome, Report
 from labgrader.runner import Job, file_rules, grade
-from labgrader.submission import Submission, collect
-from labgrader.topology import Topology
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from labgrader import spec
+from labgrader.model import spec
 from labgrader.pool import workers
 from labgrader.prove import prove
 from tests.labs.conftest import WORKERS

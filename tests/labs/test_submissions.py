@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import spec
-from labgrader.results import Status
+from labgrader.model import spec
+from labgrader.model.results import Status
 from tests.labs.conftest import WORKERS, Grade
 from tests.labs.grading import lost, told
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labgrader.errors import LabError
-from labgrader.limits import Limits
+from labgrader.model.limits import Limits
 from labgrader.providers.netns import cgroups, ids, image
 
 NAME = pwd.getpwuid(os.geteuid()).pw_name

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labgrader.transport import Connection
+from labgrader.remote.transport import Connection
 from tests.transport.ssh_server import SshServer
 
 

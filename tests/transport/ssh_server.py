@@ -17,8 +17,8 @@ import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, MSG_CHANNEL_SUCCESS, OPEN_SUCCEEDED
 from paramiko.sftp import SFTP_OK
 
-from labgrader.access import Access
-from labgrader.keys import KeyPair, new_key
+from labgrader.remote.access import Access
+from labgrader.remote.keys import KeyPair, new_key
 
 Command = Callable[[paramiko.Channel], None]
 

@@ -13,8 +13,8 @@ import paramiko
 import pytest
 
 from labgrader.errors import LabError
-from labgrader.keys import new_key
-from labgrader.transport import KEEP_BYTES, Connection
+from labgrader.remote.keys import new_key
+from labgrader.remote.transport import KEEP_BYTES, Connection
 from tests.transport.ssh_server import SshServer, leave
 
 MUCH = 3 << 20

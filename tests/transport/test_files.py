@@ -13,7 +13,7 @@ import paramiko
 import pytest
 
 from labgrader.errors import LabError
-from labgrader.transport import KEEP_BYTES, Connection
+from labgrader.remote.transport import KEEP_BYTES, Connection
 from tests.transport.ssh_server import Files, SshServer
 
 UID, GID = os.getuid(), os.getgid()

@@ -11,10 +11,10 @@ from typing import Any
 import paramiko
 import pytest
 
-from labgrader import hands as hands_module
 from labgrader.errors import LabError
-from labgrader.hands import COMMAND, Hands
-from labgrader.transport import Connection
+from labgrader.remote import hands as hands_module
+from labgrader.remote.hands import COMMAND, Hands
+from labgrader.remote.transport import Connection
 from tests.transport.ssh_server import Command, SshServer
 
 Answer = Callable[[dict[str, Any]], bytes]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labgrader import spec
 from labgrader.errors import SpecError
-from labgrader.render import RenderedFile, files_for
-from labgrader.topology import topology
+from labgrader.model import spec
+from labgrader.model.render import RenderedFile, files_for
+from labgrader.model.topology import topology
 
 ETH0 = "/etc/sysconfig/network-scripts/ifcfg-eth0"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgrader.results import CheckResult, Evidence, Outcome, Report, Status, exit_status, status_of
+from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status, exit_status, status_of
 
 # The keys of the contract, in its order, with what was added since: notes.
 REPORT = """format lab lab_digest provider parameters student submission_digest status score possible checks

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import spec
 from labgrader.errors import SpecError, UsageError
+from labgrader.model import spec
 
 Spoil = Callable[[str, str], Path]
 ETH0 = "{network: lan0, address: 192.168.0.10/24}"

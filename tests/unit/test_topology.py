@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from labgrader import spec
-from labgrader.topology import topology
+from labgrader.model import spec
+from labgrader.model.topology import topology
 
 
 @pytest.mark.parametrize("name", spec.lab_names())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labgrader.verdicts import blocked
+from labgrader.checking.verdicts import blocked
 
 OFFICE_HOURS = "2026-03-02T10:00:00"  # a Monday; within 08:00-12:00
 

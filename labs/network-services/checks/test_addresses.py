@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from labgrader import frames
+from labgrader.checking import frames
+from labgrader.checking.verdicts import fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
-from labgrader.verdicts import fail
 
 WANTED = {"eth0": "192.168.0.10/24", "eth1": "192.168.1.10/24"}
 

@@ -7,12 +7,12 @@ import dns.exception
 import dns.message
 import pytest
 
-from labgrader import frames
-from labgrader.dns_probe import ask, rcode, texts
+from labgrader.checking import frames
+from labgrader.checking.dns_probe import ask, rcode, texts
+from labgrader.checking.probes import Unreached
+from labgrader.checking.verdicts import blocked, fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
-from labgrader.probes import Unreached
-from labgrader.verdicts import blocked, fail
 
 ADDRESSES = ("127.0.0.1", "192.168.0.254", "192.168.1.254")
 UPLINK = "114.114.114.1"

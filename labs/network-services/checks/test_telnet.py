@@ -4,10 +4,10 @@ import contextlib
 
 import pytest
 
+from labgrader.checking.telnet import PORT, Session, serves
+from labgrader.checking.verdicts import blocked, fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
-from labgrader.telnet import PORT, Session, serves
-from labgrader.verdicts import blocked, fail
 
 V0_ADDRESS = "192.168.1.10"
 OUR_DAY = "2026-03-02T"

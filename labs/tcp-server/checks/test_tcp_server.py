@@ -2,7 +2,7 @@
 
 import pytest
 
-from labgrader import server_checks as sc
+from labgrader.checking import server_checks as sc
 
 V0_ETH0 = "192.168.0.10"
 V0_ETH1 = "192.168.1.10"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from typing import Protocol
 
-from labgrader.access import Lease
 from labgrader.errors import UsageError
-from labgrader.limits import Limits
-from labgrader.topology import Topology
+from labgrader.model.limits import Limits
+from labgrader.model.topology import Topology
+from labgrader.remote.access import Lease
 
 NAMES = ("netns",)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status
 from labgrader.printable import printable, printable_block
-from labgrader.results import CheckResult, Evidence, Outcome, Report, Status
 
 WIDTH = 96
 MARKS = {

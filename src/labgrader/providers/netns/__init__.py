@@ -16,12 +16,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labgrader.access import Access, Lease
 from labgrader.errors import LabError
-from labgrader.limits import Limits
+from labgrader.model.limits import Limits
+from labgrader.model.topology import Machine, Topology
 from labgrader.providers.netns import cgroups, image, runtime
 from labgrader.providers.netns.ids import COUNT, id_range
-from labgrader.topology import Machine, Topology
+from labgrader.remote.access import Access, Lease
 
 READY_S = 30.0
 DESTROY_S = 8.0
@@ -136,7 +136,7 @@ class NamespaceLab:
     def ready(self) -> Lease:
         """Wait for the hosts, then give each its host key and the lab's public key."""
         # Imported here: making keys takes longer to load than the hosts take to be made.
-        from labgrader.keys import new_key
+        from labgrader.remote.keys import new_key
 
         client = new_key()
         host_keys = {machine.name: new_key() for machine in self._topology.machines}

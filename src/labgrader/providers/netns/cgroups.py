@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labgrader.limits import Limits
+from labgrader.model.limits import Limits
 
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "labgrader-"

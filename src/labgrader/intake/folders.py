@@ -7,8 +7,8 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from labgrader.archives import Member, kind_of
 from labgrader.errors import SubmissionError, UsageError
+from labgrader.intake.archives import Member, kind_of
 from labgrader.printable import printable
 
 MAX_DEPTH = 40

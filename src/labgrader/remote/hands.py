@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from labgrader.errors import LabError
-from labgrader.transport import Connection, close_quietly
+from labgrader.remote.transport import Connection, close_quietly
 
 COMMAND = "exec /usr/bin/python3 -IS /usr/lib/labgrader/agent.py"
 START_S = 15.0

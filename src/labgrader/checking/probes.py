@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from labgrader.checking.verdicts import Notebook
 from labgrader.errors import LabError
-from labgrader.hands import Hands
-from labgrader.limits import Limits
-from labgrader.topology import Machine
-from labgrader.transport import Connection
-from labgrader.verdicts import Notebook
+from labgrader.model.limits import Limits
+from labgrader.model.topology import Machine
+from labgrader.remote.hands import Hands
+from labgrader.remote.transport import Connection
 
 CONNECT_S = 4.0
 ANSWER_S = 4.0

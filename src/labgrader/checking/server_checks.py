@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import secrets
 
+from labgrader.checking.probes import Conversation, Host, Unreached
+from labgrader.checking.programs import ANY_ADDRESS, PRINT_S, Program, last_error_line, python2_remark
+from labgrader.checking.verdicts import fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
-from labgrader.probes import Conversation, Host, Unreached
-from labgrader.programs import ANY_ADDRESS, PRINT_S, Program, last_error_line, python2_remark
-from labgrader.verdicts import fail
 
 CLOSE_S = 3.0
 # More different port-like numbers than any honest printout of one connection holds.

@@ -21,9 +21,9 @@ from types import TracebackType
 
 import paramiko
 
-from labgrader.access import Access
 from labgrader.errors import LabError
-from labgrader.streams import Kept, converse, last_words
+from labgrader.remote.access import Access
+from labgrader.remote.streams import Kept, converse, last_words
 
 # paramiko logs tracebacks of its transport threads; what matters of them reaches us as exceptions.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)

@@ -21,7 +21,7 @@ from typing import Any
 from labgrader.errors import LabError
 from labgrader.providers.netns import image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FLOOR = ROOT / "benchmarks" / "floor.sh"
 SERVER = ROOT / "labs" / "tcp-server" / "reference" / "tcp_server.py"
 WALL_BUDGET_S = 2.0

@@ -9,8 +9,8 @@ from types import TracebackType
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
+from labgrader.checking.probes import Host, Unreached
 from labgrader.errors import LabError
-from labgrader.probes import Host, Unreached
 
 LOGIN_S = 8.0
 PORT = 23

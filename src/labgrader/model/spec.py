@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from labgrader import yaml_places
 from labgrader.errors import SpecError, UsageError
-from labgrader.limits import Limits
+from labgrader.model import yaml_places
+from labgrader.model.limits import Limits
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}\Z")
@@ -214,7 +214,7 @@ def _suggest(word: str, known: Any) -> str:
 
 def labs_folder() -> Path:
     """The folder that holds the labs: beside src/ in a checkout."""
-    return Path(__file__).resolve().parents[2] / "labs"
+    return Path(__file__).resolve().parents[3] / "labs"
 
 
 def lab_names(folder: Path | None = None) -> list[str]:

@@ -15,9 +15,9 @@ from typing import Any
 import jinja2
 
 from labgrader.errors import SpecError
-from labgrader.spec import HostFile, Lab, SubmittedFile, labs_folder
-from labgrader.topology import Machine, Topology
-from labgrader.yaml_places import line_of
+from labgrader.model.spec import HostFile, Lab, SubmittedFile, labs_folder
+from labgrader.model.topology import Machine, Topology
+from labgrader.model.yaml_places import line_of
 
 
 @dataclass(frozen=True)

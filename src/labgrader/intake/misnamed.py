@@ -6,8 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from labgrader.archives import Member
 from labgrader.errors import SubmissionError
+from labgrader.intake.archives import Member
 from labgrader.printable import printable
 
 _COPY = re.compile(r"[ _-]*(\(\d+\)|（\d+）|copy|副本|- 副本)(?=\.|$)", re.IGNORECASE)

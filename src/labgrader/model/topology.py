@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass
 
-from labgrader.spec import Lab
+from labgrader.model.spec import Lab
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from labgrader.model.results import Evidence
 from labgrader.printable import printable_block
-from labgrader.results import Evidence
 
 EVIDENCE_LINES = 40
 EVIDENCE_COLUMNS = 200
@@ -38,7 +38,7 @@ def fail(message: str, *, hint: str | None = None) -> NoReturn:
 
     >>> fail("192.168.1.10:11200 refused V1's connection.", hint="bind to ''")
     Traceback (most recent call last):
-    labgrader.verdicts.Failed: 192.168.1.10:11200 refused V1's connection.
+    labgrader.checking.verdicts.Failed: 192.168.1.10:11200 refused V1's connection.
     """
     raise Failed(message, hint)
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+from labgrader.checking.probes import Host, Socket
+from labgrader.checking.verdicts import fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
-from labgrader.probes import Host, Socket
-from labgrader.verdicts import fail
 
 LISTEN_S = 6.0
 PRINT_S = 3.0

@@ -22,13 +22,13 @@ from typing import Any
 
 import pytest
 
-from labgrader import check_mistakes
+from labgrader.checking import check_mistakes
+from labgrader.checking.probes import Host, Unreached
+from labgrader.checking.verdicts import Blocked, Failed, Notebook
 from labgrader.errors import LabError, SpecError
-from labgrader.probes import Host, Unreached
-from labgrader.results import CheckResult, Outcome
-from labgrader.spec import Lab
-from labgrader.verdicts import Blocked, Failed, Notebook
-from labgrader.yaml_places import line_of
+from labgrader.model.results import CheckResult, Outcome
+from labgrader.model.spec import Lab
+from labgrader.model.yaml_places import line_of
 
 # An outcome, its message, a hint and the check that blocks.
 Judgement = tuple[Outcome, str, str | None, str | None]

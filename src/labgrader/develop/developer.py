@@ -11,7 +11,7 @@ from types import FrameType
 
 from labgrader.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LINTERS = {
     "ruff check": ["ruff", "check", "--output-format=concise"],
     "ruff format": ["ruff", "format", "--check", "--output-format=concise"],

@@ -10,7 +10,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from labgrader.probes import Host, Unreached
+from labgrader.checking.probes import Host, Unreached
 
 PORT = 53
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from labgrader.archives import MAX_ARCHIVE_BYTES, Member, is_archive, kind_of, members
-from labgrader.contents import looks_like, refusal
 from labgrader.errors import SubmissionError, UsageError
-from labgrader.folders import folder_members, read_regular
-from labgrader.misnamed import near, nothing_wanted
+from labgrader.intake.archives import MAX_ARCHIVE_BYTES, Member, is_archive, kind_of, members
+from labgrader.intake.contents import looks_like, refusal
+from labgrader.intake.folders import folder_members, read_regular
+from labgrader.intake.misnamed import near, nothing_wanted
 from labgrader.printable import printable
 
 MAX_BYTES = 1 << 20

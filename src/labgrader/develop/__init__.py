@@ -1,0 +1,1 @@
+"""For those who work on labgrader itself: its tests, linters and benchmark."""

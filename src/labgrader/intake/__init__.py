@@ -1,0 +1,1 @@
+"""Taking in what students hand in: files, folders and archives, read as data."""

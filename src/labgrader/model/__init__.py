@@ -1,0 +1,1 @@
+"""The lab and its results as values: lab.yaml, topology, templates, reports."""

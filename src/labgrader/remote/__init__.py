@@ -1,0 +1,1 @@
+"""The way to a host: keys, SSH, and the agent at the other end."""
