@@ -36,13 +36,17 @@ BUGS = {
     ),
     "a command of ours that fails": ("visit('x')\n    v1.run('false')", "v1: false exited with 1: "),
     "blocked by what passed": (
-        "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
-        "    blocked('fine', 'It is not so.')",
+        (
+            "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
+            "    blocked('fine', 'It is not so.')"
+        ),
         "It is not so. That is what fine looks at, and it passed, so the lab is at fault",
     ),
     "blocked by what is no check": (
-        "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
-        "    blocked('gone', 'It is not so.')",
+        (
+            "visit('x')\n    from labgrader.checking.verdicts import blocked\n"
+            "    blocked('gone', 'It is not so.')"
+        ),
         "It is not so. That is what gone looks at, and it has not been run, so the lab is at fault",
     ),
 }
