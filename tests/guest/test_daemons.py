@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pexpect
 import pytest
-from conftest import Host, enter, run_in_host
+
+from tests.guest.conftest import Host, enter, run_in_host
 
 pytestmark = pytest.mark.namespaces
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import namedconf
 import namedcopy
 import pytest
-from conftest import Host, run_in_host
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.guest.conftest import Host, run_in_host
 
 VALUES = {"boolean": "no", "one": "1", "block": "{ }", "four": '257 3 8 "AwEA"', "lookaside": "auto"}
 WRAPPED = {

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 import resolvconf
-from conftest import Host, run_in_host, wait_until, wire
+
+from tests.guest.conftest import Host, run_in_host, wait_until, wire
 
 pytestmark = pytest.mark.namespaces
 SCRIPTS = "/etc/sysconfig/network-scripts/ifcfg-"
