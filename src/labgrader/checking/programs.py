@@ -148,8 +148,11 @@ class Program:
                 f"{self.host.name}: {len(answer['left'])} processes of the program could not be ended."
             )
         if answer["lingering"]:
+            left = ", ".join(
+                f"state {item['state']} on {item['address']}" for item in answer["lingering"][:4]
+            )
             raise LabError(
-                f"{self.host.name}: port {self.port} did not become free after the program was ended."
+                f"{self.host.name}: port {self.port} did not become free after the program was ended ({left})."
             )
 
     def _read(self, timeout_s: float) -> bool:

@@ -172,6 +172,15 @@ def _is_free(port):
     return True
 
 
+def _users_of(port):
+    """The sockets that use TCP `port`, but for those in TIME_WAIT (state 6): a restart is judged by these."""
+    return [
+        s
+        for s in agent_host.sockets()
+        if s["port"] == port and s["proto"].startswith("tcp") and s["state"] != 6
+    ]
+
+
 def op_stop(program, port, timeout):
     """End the program and all that it left, and wait until its port is free.
 
@@ -187,14 +196,8 @@ def op_stop(program, port, timeout):
     started.reader.join(timeout)
     started.end_shell()
     deadline = time.monotonic() + timeout
-    lingering = []
-    while not _is_free(port):
-        # A connection in TIME_WAIT (state 6) is not waited for: it is what a restart is judged by.
-        lingering = [
-            s
-            for s in agent_host.sockets()
-            if s["port"] == port and s["proto"].startswith("tcp") and s["state"] != 6
-        ]
+    while True:
+        lingering = [] if _is_free(port) else _users_of(port)
         if not lingering or time.monotonic() > deadline:
             break
         time.sleep(POLL_S)
