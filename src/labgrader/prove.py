@@ -58,7 +58,8 @@ def prove(
     """Run the whole proof, `jobs` labs at once, and return every finding in order.
 
     `repeats` is how often the reference is graded, each time with the checks in another order; `only`
-    limits the mutants to those whose name holds the text, `every` to each n-th of them by name. Raises SpecError for a mutant.yaml that is wrong.
+    limits the mutants to those whose name holds the text, `every` to each n-th of them by name. Raises
+    SpecError for a mutant.yaml that is wrong.
     """
     folders = sorted(path for path in (lab.folder / "mutants").glob("*/") if path.is_dir())
     mutants = {path.name: _read(path) for path in folders if not only or only in path.name}

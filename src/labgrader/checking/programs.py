@@ -77,10 +77,18 @@ class Program:
         if kind is None or not issubclass(kind, LabError):
             self.stop()
 
-    def await_listening(self, timeout_s: float = LISTEN_S) -> bool:
-        """Wait until the program listens on its TCP port; False when it ended or did not in time."""
+    def await_listening(self, timeout_s: float = LISTEN_S, *, address: str | None = None) -> bool:
+        """Wait until the program listens on its TCP port; False when it ended or did not in time.
+
+        With `address`, until it listens where a connection to that address is taken.
+        """
         answer = self.host.hands.ask(
-            "await_listening", patience_s=timeout_s, program=self._handle, port=self.port, timeout=timeout_s
+            "await_listening",
+            patience_s=timeout_s,
+            program=self._handle,
+            port=self.port,
+            timeout=timeout_s,
+            addresses=[*ANY_ADDRESS, address, f"::ffff:{address}"] if address else None,
         )
         self.state = answer
         self.listening = [
@@ -152,7 +160,7 @@ class Program:
                 f"state {item['state']} on {item['address']}" for item in answer["lingering"][:4]
             )
             raise LabError(
-                f"{self.host.name}: port {self.port} did not become free after the program was ended ({left})."
+                f"{self.host.name}: port {self.port} did not become free after the program ended ({left})."
             )
 
     def _read(self, timeout_s: float) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from typing import NoReturn
 
 from labgrader.checking.probes import Conversation, Host, Unreached
 from labgrader.checking.programs import ANY_ADDRESS, PRINT_S, Program, last_error_line, python2_remark
@@ -16,6 +17,7 @@ from labgrader.errors import LabError
 from labgrader.printable import printable
 
 CLOSE_S = 3.0
+FURTHER_LISTENER_S = 1.0
 # More different port-like numbers than any honest printout of one connection holds.
 MANY_NUMBERS = 200
 
@@ -38,8 +40,14 @@ def reach(program: Program, vantage: Host, address: str, *, control: Host) -> Co
     try:
         return vantage.connect(address, program.port)
     except Unreached as problem:
-        _refused(program, vantage, address, problem.reason, control)
-        raise
+        reason = problem.reason
+    # A server may open one listener after another; what was seen to listen was the first of them.
+    if reason == "refused" and program.await_listening(FURTHER_LISTENER_S, address=address):
+        try:
+            return vantage.connect(address, program.port)
+        except Unreached as problem:
+            reason = problem.reason
+    return _refused(program, vantage, address, reason, control)
 
 
 def deliver(program: Program, conversation: Conversation, message: bytes) -> None:
@@ -127,7 +135,7 @@ def must_listen_again(program: Program) -> None:
     program.must_listen()
 
 
-def _refused(program: Program, vantage: Host, address: str, reason: str, control: Host) -> None:
+def _refused(program: Program, vantage: Host, address: str, reason: str, control: Host) -> NoReturn:
     where = f"{address}:{program.port}"
     bound = sorted(
         {s.address for s in program.listening if s.port == program.port and s.proto.startswith("tcp")}

@@ -129,18 +129,24 @@ def op_start(argv, user, cwd, environment, limits):
     return {"program": handles.keep(Program(argv, user, cwd, environment, limits))}
 
 
-def op_await_listening(program, port, timeout):
+def op_await_listening(program, port, timeout, addresses=None):
     """Wait until a socket of the program's user listens on TCP `port`, or the program ended, or time is up.
 
     Looks at the kernel's list, so that a server that serves one client only still has its one to serve.
-    {"listening": [sockets of the user], ...state}
+    With `addresses` only a socket bound to one of these counts. {"listening": [sockets of the user],
+    "there": whether it does, ...state}
     """
     started = handles.get(program)
     deadline = time.monotonic() + timeout
     while True:
         ended = started.status is not None
         mine = [s for s in agent_host.listening() if s["uid"] == started.uid]
-        there = any(s["port"] == port and s["proto"].startswith("tcp") for s in mine)
+        there = any(
+            s["port"] == port
+            and s["proto"].startswith("tcp")
+            and (addresses is None or s["address"] in addresses)
+            for s in mine
+        )
         if there or time.monotonic() > deadline or (ended and not confine.processes_of(started.uid)):
             return dict(started.state(), listening=mine, there=there)
         time.sleep(POLL_S)
