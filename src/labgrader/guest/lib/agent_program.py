@@ -147,7 +147,7 @@ def op_await_listening(program, port, timeout, addresses=None):
             and (addresses is None or s["address"] in addresses)
             for s in mine
         )
-        if there or time.monotonic() > deadline or (ended and not confine.processes_of(started.uid)):
+        if there or time.monotonic() > deadline or (ended and not confine.any_left(started.uid)):
             return dict(started.state(), listening=mine, there=there)
         time.sleep(POLL_S)
 

@@ -5,7 +5,6 @@ prctl(2), kill(2) ("-1": every process that the caller may signal).
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import pwd
@@ -188,9 +187,9 @@ def kill_all(user, deadline_s):
     few = True
     while True:
         left = processes_of(account.pw_uid)
-        if not left or time.monotonic() > deadline:
+        if time.monotonic() > deadline or not (left or any_left(account.pw_uid)):
             return left
-        if few and len(left) <= FEW:
+        if few and left and len(left) <= FEW:
             # What an ordinary program leaves; should it have forked meanwhile, the next round sees it.
             for pid in left:
                 try:
@@ -203,22 +202,36 @@ def kill_all(user, deadline_s):
         time.sleep(0.0005)
 
 
+def any_left(uid):
+    """Whether the user has a process at all, by the kernel's word.
+
+    A reading of /proc takes a while, and misses a child that is forked behind its back by a parent that
+    then ends; signal 0 to -1 asks of all processes in one go (kill(2)).
+    """
+    return _signal_as(pwd.getpwuid(uid), 0)
+
+
 def _kill_as(account):
-    """Have a child that becomes the user send SIGKILL to all that he may signal, and wait for it."""
+    """Send SIGKILL to all that the user may signal, in one go."""
+    _signal_as(account, signal.SIGKILL)
+
+
+def _signal_as(account, number):
+    """Have a child that becomes the user send a signal to -1; whether there was anybody to get it."""
     pid = os.fork()
     if pid == 0:
+        status = 1
         try:
             os.setgroups([])
             os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
             os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-            os.kill(-1, signal.SIGKILL)
+            os.kill(-1, number)
+            status = 0
+        except ProcessLookupError:
+            status = 2
         finally:
-            os._exit(0)
-    try:
-        os.waitpid(pid, 0)
-    except OSError as error:
-        if error.errno != errno.ECHILD:
-            raise
+            os._exit(status)
+    return os.waitpid(pid, 0)[1] != 2 << 8
 
 
 def step_behind(uid):
