@@ -1,4 +1,4 @@
-# expect: any — it serves from the background, and how soon it does is its own affair; it must not outlive the check
+# expect: score=100
 import os
 import socket
 import sys

@@ -26,7 +26,8 @@ class Program:
         self.output = bytearray()
         self.dropped = 0
         self.killed_for = None
-        self.status = None
+        self.first_status = None  # of the process that was started
+        self.status = None  # the same, once nothing that it started is left either
         self.condition = threading.Condition()
         kernelobjects.bound(limits["disk_mb"])
         places.restore(user)
@@ -57,17 +58,18 @@ class Program:
                 if piece:
                     self._take(piece)
                 hung_up = not piece
-            # Only now: whoever hears that the program ended may rely on having all it printed.
-            if not piece and self.status is None and self._reap():
+            if self.first_status is None and self._reap():
                 poller.unregister(self.status_pipe)
             if time.monotonic() >= next_look:
                 self._weigh()
                 next_look = time.monotonic() + MEMORY_POLL_S
             if hung_up:
-                # Nobody has the terminal open just now; a daemon of the program's may still live.
+                # Nobody has the terminal open just now: all that was printed is here. A daemon of the
+                # program's may still live, and open its terminal again.
+                self._note_end()
                 if self.status is not None or self.stopping:
                     break
-                select.select([], [], [], 0.005)
+                select.select([], [], [], 0.002)
         os.close(self.master)
         os.close(self.wake_end)
 
@@ -81,13 +83,17 @@ class Program:
     def _reap(self):
         """Take the program's exit status from its shell, if it is there; whether it was."""
         try:
-            text = os.read(self.status_pipe, 16)
+            self.first_status = int(os.read(self.status_pipe, 16) or 0)
         except BlockingIOError:
             return False
-        with self.condition:
-            self.status = int(text or 0)
-            self.condition.notify_all()
         return True
+
+    def _note_end(self):
+        """The program has ended when its first process has, and left nobody behind who might print or listen."""
+        if self.first_status is not None and not confine.processes_of(self.uid):
+            with self.condition:
+                self.status = self.first_status
+                self.condition.notify_all()
 
     def end_shell(self):
         """End the session that the program ran in; what it started has been ended before."""
@@ -139,7 +145,7 @@ def op_await_listening(program, port, timeout, addresses=None):
     started = handles.get(program)
     deadline = time.monotonic() + timeout
     while True:
-        ended = started.status is not None
+        ended = started.status is not None  # looked at first: what listened before its end is seen
         mine = [s for s in agent_host.listening() if s["uid"] == started.uid]
         there = any(
             s["port"] == port
@@ -147,7 +153,7 @@ def op_await_listening(program, port, timeout, addresses=None):
             and (addresses is None or s["address"] in addresses)
             for s in mine
         )
-        if there or time.monotonic() > deadline or (ended and not confine.any_left(started.uid)):
+        if there or time.monotonic() > deadline or ended:
             return dict(started.state(), listening=mine, there=there)
         time.sleep(POLL_S)
 

@@ -5,6 +5,7 @@ prctl(2), kill(2) ("-1": every process that the caller may signal).
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import pwd
@@ -17,6 +18,7 @@ import time
 PR_SET_NO_NEW_PRIVS = 38
 CROWD = 16
 FEW = 4
+READINGS = 50
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -154,8 +156,22 @@ def _become(account, limits):
 
 
 def processes_of(uid):
-    """The pids of the living processes of `uid`, zombies left out."""
+    """The pids of the living processes of `uid`, zombies left out.
+
+    A reading of /proc takes a while: a process that was listed may fork and end before it is looked at, and
+    its child is then in neither place. So an empty reading counts only when nobody went away during it.
+    """
+    for _reading in range(READINGS):
+        found, steady = _read_processes(uid)
+        if found or steady:
+            break
+    return found
+
+
+def _read_processes(uid):
+    """One reading of /proc: (the pids found, whether none went away meanwhile)."""
     found = []
+    steady = True
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -169,11 +185,13 @@ def processes_of(uid):
                     continue
             with open("/proc/%s/stat" % name) as file:
                 state = file.read().rpartition(")")[2].split()[0]
-            if state not in ("Z", "X"):
+            if state in ("Z", "X"):
+                steady = False
+            else:
                 found.append(int(name))
         except (OSError, ValueError, IndexError):
-            continue
-    return found
+            steady = False
+    return found, steady
 
 
 def kill_all(user, deadline_s):
@@ -187,9 +205,9 @@ def kill_all(user, deadline_s):
     few = True
     while True:
         left = processes_of(account.pw_uid)
-        if time.monotonic() > deadline or not (left or any_left(account.pw_uid)):
+        if not left or time.monotonic() > deadline:
             return left
-        if few and left and len(left) <= FEW:
+        if few and len(left) <= FEW:
             # What an ordinary program leaves; should it have forked meanwhile, the next round sees it.
             for pid in left:
                 try:
@@ -202,36 +220,22 @@ def kill_all(user, deadline_s):
         time.sleep(0.0005)
 
 
-def any_left(uid):
-    """Whether the user has a process at all, by the kernel's word.
-
-    A reading of /proc takes a while, and misses a child that is forked behind its back by a parent that
-    then ends; signal 0 to -1 asks of all processes in one go (kill(2)).
-    """
-    return _signal_as(pwd.getpwuid(uid), 0)
-
-
 def _kill_as(account):
-    """Send SIGKILL to all that the user may signal, in one go."""
-    _signal_as(account, signal.SIGKILL)
-
-
-def _signal_as(account, number):
-    """Have a child that becomes the user send a signal to -1; whether there was anybody to get it."""
+    """Have a child that becomes the user send SIGKILL to all that he may signal, and wait for it."""
     pid = os.fork()
     if pid == 0:
-        status = 1
         try:
             os.setgroups([])
             os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
             os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-            os.kill(-1, number)
-            status = 0
-        except ProcessLookupError:
-            status = 2
+            os.kill(-1, signal.SIGKILL)
         finally:
-            os._exit(status)
-    return os.waitpid(pid, 0)[1] != 2 << 8
+            os._exit(0)
+    try:
+        os.waitpid(pid, 0)
+    except OSError as error:
+        if error.errno != errno.ECHILD:
+            raise
 
 
 def step_behind(uid):
