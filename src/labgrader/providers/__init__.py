@@ -10,7 +10,7 @@ from labgrader.model.limits import Limits
 from labgrader.model.topology import Topology
 from labgrader.remote.access import Lease
 
-NAMES = ("netns",)
+NAMES = ("netns", "vagrant")
 
 
 class RunningLab(Protocol):
@@ -20,7 +20,11 @@ class RunningLab(Protocol):
         """Wait until every host can be logged in to; LabError if that fails."""
 
     def destroy(self) -> None:
-        """End the lab and remove all of it; safe to call twice and after a failed start."""
+        """End the lab; safe to call twice and after a failed start.
+
+        Nothing of it remains, but where machines are dear to make: these may be kept for the next lab of the
+        same kind, which finds no trace of this one in them.
+        """
 
 
 class Provider(Protocol):
@@ -33,6 +37,9 @@ class Provider(Protocol):
 
     def start(self, topology: Topology, limits: Limits) -> RunningLab: ...
 
+    def close(self) -> None:
+        """The caller needs no more labs for now: let what is kept use neither processor nor memory."""
+
     def clean(self) -> list[str]:
         """Remove what killed runs left behind and return a line for each thing removed."""
 
@@ -43,6 +50,10 @@ def provider(name: str) -> Provider:
         from labgrader.providers.netns import NamespaceProvider
 
         return NamespaceProvider()
+    if name == "vagrant":
+        from labgrader.providers.vagrant import VagrantProvider
+
+        return VagrantProvider()
     near = difflib.get_close_matches(name, NAMES, n=1)
     raise UsageError(
         f"There is no provider {name!r}"

@@ -25,10 +25,11 @@ class Access:
 
 @dataclass(frozen=True)
 class Lease:
-    """A lab that is up: its id, the way in to each host, and which limits hold by what."""
+    """A lab that is up: its id, the way in to each host, which limits hold by what, what made the hosts."""
 
     lab_id: str
     provider: str
     hosts: Mapping[str, Access]
     held: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,177 @@
+"""The `vagrant` provider: real machines, made by Vagrant with VirtualBox or libvirt.
+
+Making them takes minutes, so they are kept between labs: every lease begins with the restore of a snapshot
+that was taken when they were prepared. `lab machines` lists what is kept, and removes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+
+from labgrader.errors import LabError
+from labgrader.model.limits import Limits
+from labgrader.model.topology import Topology
+from labgrader.providers.vagrant import box_choice, host_lock, leftovers, machines, project, settings, slots
+from labgrader.providers.vagrant.project import say
+from labgrader.providers.vagrant.slots import Slot
+from labgrader.remote.access import Access, Lease
+
+# What holds each of a lab's limits on a machine (guest/lib/confine.py, agent_program.py).
+HELD = {
+    "processes": "RLIMIT_NPROC",
+    "memory_mb": "RLIMIT_AS and the agent's watch",
+    "cpu_s": "RLIMIT_CPU",
+    "cpus": "the machine's processors",
+    "disk_mb": "tmpfs size",
+    "output_kb": "the agent",
+    "open_files": "RLIMIT_NOFILE",
+    "wall_s": "the grader",
+    "check_s": "the grader",
+}
+
+
+class VagrantProvider:
+    """Makes labs out of virtual machines on this machine."""
+
+    name = "vagrant"
+    default_jobs = 1  # each lab has machines of its own, and VirtualBox restores them one at a time
+
+    def __init__(self) -> None:
+        self._settings = settings.read()
+
+    def prepare(self) -> None:
+        """See that Vagrant is there and has the box. Raises LabError or UsageError."""
+        self._settings = box_choice.ensure(self._settings)
+
+    def start(self, topology: Topology, limits: Limits) -> VagrantLab:
+        self.prepare()
+        return VagrantLab(topology, limits, self._settings)
+
+    def close(self) -> None:
+        """Switch off the machines that were given back."""
+        for slot in slots.unclaimed():
+            try:
+                if slot.state == slots.IDLE:
+                    machines.switch_off(slot, self._settings_of(slot))
+            except LabError as error:
+                say(f"The machines of lab {slot.read('slot.json').get('lab')} are still on: {error.message}")
+            finally:
+                slot.release()
+
+    def clean(self) -> list[str]:
+        removed = []
+        for slot in slots.unclaimed():
+            if slot.state == slots.OFF:
+                slot.release()
+            else:
+                removed += machines.remove(slot, self._settings_of(slot).hypervisor)
+        return removed + _strays()
+
+    def _settings_of(self, slot: Slot) -> settings.Settings:
+        return settings.Settings(hypervisor=slot.read("slot.json").get("hypervisor", self._settings.hypervisor))
+
+
+class VagrantLab:
+    """One lease of kept machines, or of new ones where there are none."""
+
+    def __init__(self, topology: Topology, limits: Limits, chosen: settings.Settings) -> None:
+        self._topology = topology
+        self._limits = limits
+        self._settings = chosen
+        self._slot: Slot | None = None
+
+    def ready(self) -> Lease:
+        """Claim machines and bring them to their snapshot, or make them first."""
+        key = project.key(self._topology, self._limits, self._settings)
+        self._slot, kept = slots.claim(key, self._topology.lab)
+        slot = self._slot
+        if kept:
+            slot.become(slots.LEASED)
+            try:
+                reached = machines.reset(slot, self._topology, self._settings)
+            except LabError:
+                # They are of no use any more; whoever tries again gets new ones.
+                slot.become(slots.MAKING)
+                raise
+        else:
+            project.write(slot, self._topology, self._limits, self._settings)
+            reached = machines.make(slot, self._topology, self._settings)
+            slot.become(slots.LEASED)
+        return self._lease(slot, reached)
+
+    def _lease(self, slot: Slot, reached: dict[str, Access]) -> Lease:
+        return Lease(slot.id, "vagrant", reached, HELD, versions=slot.read("slot.json").get("versions", {}))
+
+    def destroy(self) -> None:
+        """Give the machines back; what was not finished is removed."""
+        slot, self._slot = self._slot, None
+        if slot is None:
+            return
+        if slot.state == slots.LEASED:
+            slot.become(slots.IDLE)
+            slot.release()
+        else:
+            machines.remove(slot, self._settings.hypervisor)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Machines that are kept for one kind of lab."""
+
+    id: str
+    lab: str
+    hypervisor: str
+    state: str
+    age_s: float
+
+    @property
+    def line(self) -> str:
+        return f"{self.lab}  {self.hypervisor}  {self.state}  made {self.age_s / 86400:.1f} days ago  labgrader-{self.id}-…"
+
+
+def kept() -> list[Kept]:
+    """The machines that are kept, or in use now."""
+    found = []
+    busy = slots.claimed()
+    for folder in sorted(slots.root().iterdir()):
+        if slots.ID.match(folder.name):
+            slot = Slot(folder, None)
+            said = slot.read("slot.json")
+            state = "in use" if slot.id in busy else slot.state
+            age_s = time.time() - float(said.get("made", time.time()))
+            found.append(Kept(slot.id, said.get("lab", "?"), said.get("hypervisor", "?"), state, age_s))
+    return found
+
+
+def remove_kept(lab: str | None) -> list[str]:
+    """Remove the kept machines of one lab, or all that nobody uses; a line for each thing removed."""
+    removed = []
+    for slot in slots.unclaimed():
+        if lab in (None, slot.read("slot.json").get("lab")):
+            removed += machines.remove(slot, slot.read("slot.json").get("hypervisor", "virtualbox"))
+        else:
+            slot.release()
+    if lab is None:
+        removed += _strays()
+    return removed
+
+
+def _strays() -> list[str]:
+    """What belongs to no slot any more, the management network and the lock file when nobody needs them."""
+    removed = []
+    there = {path.name for path in slots.root().iterdir()}
+    for hypervisor, tool in (("virtualbox", "VBoxManage"), ("libvirt", "virsh")):
+        if shutil.which(tool) is None:
+            continue
+        try:
+            for slot_id in sorted(leftovers.slots_seen(hypervisor) - there):
+                removed += leftovers.remove(hypervisor, f"labgrader-{slot_id}-")
+            if hypervisor == "libvirt" and not there:
+                removed += leftovers.remove_management()
+        except LabError:
+            continue  # a daemon that does not run has nothing that runs; `lab doctor` tells of it
+    if host_lock.remove():
+        removed.append(f"lock {host_lock.path()}")
+    return removed
