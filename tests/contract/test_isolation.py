@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import secrets
 import socket
 import threading
@@ -12,17 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from labgrader.checking.probes import Capture, Host, Unreached
+from labgrader.checking.probes import Capture, Unreached
 from labgrader.errors import LabError
 from labgrader.providers import Provider
 from labgrader.remote.transport import Connection
 from tests.contract.labs import LEFT, MIDDLE_0, MIDDLE_1, RIGHT, Up, running
-
-KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 
 
 def test_neighbours_exchange_bytes(up: Up) -> None:
@@ -128,60 +123,17 @@ def _greet(listener: socket.socket, word: bytes) -> None:
         return
 
 
-def test_every_host_has_namespaces_of_its_own(up: Up) -> None:
-    ours = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in KINDS}
-    seen = [
-        {kind: host.run("readlink", f"/proc/self/ns/{kind}")[1].strip() for kind in KINDS}
-        for host in up.hosts
-    ]
-    for kind in KINDS:
-        links = [ours[kind], *(one[kind] for one in seen)]
-        assert len(set(links)) == len(links), f"{kind}: {links}"
-
-
-def test_every_host_has_its_own_name_and_processes(up: Up) -> None:
+def test_every_host_has_its_own_name(up: Up) -> None:
     for host in up.hosts:
         assert host.run("hostname")[1].strip() == host.hostname
-        lines = host.run("ps", "-e", "-o", "pid=,args=")[1].splitlines()
-        assert re.match(r"\s*1 /usr/bin/python3 .*init\.py", lines[0])
-        assert 3 <= len(lines) < 12, lines
-        assert not [line for line in lines if "supervisor" in line or "pytest" in line]
     assert socket.gethostname() not in {host.hostname for host in up.hosts}
 
 
-def test_nothing_of_the_machine_s_files_shows(up: Up, tmp_path: Path) -> None:
-    marker = tmp_path / f"marker-{secrets.token_hex(8)}"
-    marker.touch()
+def test_nobody_manages_a_host_over_the_lab_s_networks(up: Up) -> None:
     for host in up.hosts:
-        found = host.run("sh", "-c", f"find / -name {marker.name} 2> /dev/null; true")[1]
-        assert found == ""
-        assert host.run("find", "/", "-maxdepth", "1", "-name", "work")[1] == ""
-        mounts = host.run("cat", "/proc/self/mountinfo")[1]
-        for place in (
-            str(tmp_path),
-            str(Path(__file__).resolve().parents[2]),
-            os.path.expanduser("~/.cache"),
-        ):
-            assert place not in mounts
-        assert "labgrader" not in mounts, "not even the name of a folder"
-        kinds = {line.split(" - ")[1].split()[0] for line in mounts.splitlines()}
-        assert kinds <= {"overlay", "proc", "sysfs", "tmpfs", "devpts", "devtmpfs", "mqueue"}
-        # No open file of init's leads out either.
-        opened = host.run("sh", "-c", "for fd in /proc/1/fd/*; do readlink $fd; done; readlink /proc/1/cwd")[
-            1
-        ]
-        for target in opened.split("\n"):
-            assert re.fullmatch(r"|/|/dev/null|socket:\[\d+\]|/var/log/\S+", target), target
-
-
-def test_root_of_a_host_is_nobody_outside(up: Up) -> None:
-    for host in up.hosts:
-        inside, outside, count = (int(word) for word in host.run("cat", "/proc/self/uid_map")[1].split())
-        assert (inside, outside, count) == (0, 0, 65536), "seen from the lab, whose own ids are mapped again"
-        status, said = host.run("sh", "-c", "echo 1 > /proc/sys/kernel/sysrq", check=False)
-        assert status != 0, said
-        assert host.run("mknod", "/dev/sda", "b", "8", "0", check=False)[0] != 0
-        assert host.run("mount", "-o", "remount,rw", "/sys", check=False)[0] != 0
+        assert not [item for item in host.sockets() if item.proto.startswith("tcp") and item.port == 22]
+    with pytest.raises(Unreached, match="refused"):
+        up.left.connect(MIDDLE_0, 22)
 
 
 def test_two_labs_at_once_with_the_same_addresses_do_not_meet(provider: Provider, up: Up) -> None:
@@ -197,9 +149,6 @@ def test_two_labs_at_once_with_the_same_addresses_do_not_meet(provider: Provider
                 assert conversation.receive().data == answer["word"].encode()
             until_heard(heard, answer["word"].encode())
             assert answer["word"].encode() not in b"".join(nothing.frames())
-        ours, theirs = (socket_inodes(lab.middle) for lab in (up, other))
-        assert ours != theirs
-
         keys = [access.host_key for lab in (up, other) for access in lab.lease.hosts.values()]
         assert len(set(keys)) == len(keys), "every host of every lab has a key of its own"
         for wrong in (
@@ -210,7 +159,3 @@ def test_two_labs_at_once_with_the_same_addresses_do_not_meet(provider: Provider
             with pytest.raises(LabError, match=r"left: "):
                 Connection(wrong)
     assert up.left.proves_reach(up.middle, MIDDLE_0), "the other's end does not concern it"
-
-
-def socket_inodes(host: Host) -> str:
-    return host.run("readlink", "/proc/self/ns/net")[1]

@@ -37,9 +37,6 @@ class Provider(Protocol):
 
     def start(self, topology: Topology, limits: Limits) -> RunningLab: ...
 
-    def close(self) -> None:
-        """The caller needs no more labs for now: let what is kept use neither processor nor memory."""
-
     def clean(self) -> list[str]:
         """Remove what killed runs left behind and return a line for each thing removed."""
 

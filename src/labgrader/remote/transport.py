@@ -233,6 +233,7 @@ def _connect(access: Access, deadline_s: float) -> paramiko.Transport:
         else:
             assert access.address is not None
             link = socket.create_connection((access.address, access.port), deadline_s)
+            _watch(link)
     except OSError as error:
         raise LabError(f"{access.host}: no SSH connection to {where}: {_say(error)}.") from error
     transport = paramiko.Transport(link)
@@ -256,6 +257,18 @@ def _connect(access: Access, deadline_s: float) -> paramiko.Transport:
         transport.close()
         raise
     return transport
+
+
+def _watch(link: socket.socket) -> None:
+    """Have the kernel notice a machine that is gone without a word, within about ten seconds (tcp(7))."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 4),
+        (socket.TCP_KEEPINTVL, 2),
+        (socket.TCP_KEEPCNT, 3),
+        (socket.TCP_USER_TIMEOUT, 10_000),
+    ):
+        link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _say(error: BaseException) -> str:

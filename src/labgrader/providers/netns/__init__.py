@@ -58,9 +58,6 @@ class NamespaceProvider:
         assert self._layers is not None
         return NamespaceLab(topology, limits, self._layers)
 
-    def close(self) -> None:
-        """Nothing is kept between labs."""
-
     def clean(self) -> list[str]:
         return runtime.clean()
 

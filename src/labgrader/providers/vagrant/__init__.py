@@ -49,28 +49,14 @@ class VagrantProvider:
         self.prepare()
         return VagrantLab(topology, limits, self._settings)
 
-    def close(self) -> None:
-        """Switch off the machines that were given back."""
-        for slot in slots.unclaimed():
-            try:
-                if slot.state == slots.IDLE:
-                    machines.switch_off(slot, self._settings_of(slot))
-            except LabError as error:
-                say(f"The machines of lab {slot.read('slot.json').get('lab')} are still on: {error.message}")
-            finally:
-                slot.release()
-
     def clean(self) -> list[str]:
         removed = []
         for slot in slots.unclaimed():
             if slot.state == slots.OFF:
                 slot.release()
             else:
-                removed += machines.remove(slot, self._settings_of(slot).hypervisor)
+                removed += machines.remove(slot)
         return removed + _strays()
-
-    def _settings_of(self, slot: Slot) -> settings.Settings:
-        return settings.Settings(hypervisor=slot.read("slot.json").get("hypervisor", self._settings.hypervisor))
 
 
 class VagrantLab:
@@ -105,15 +91,19 @@ class VagrantLab:
         return Lease(slot.id, "vagrant", reached, HELD, versions=slot.read("slot.json").get("versions", {}))
 
     def destroy(self) -> None:
-        """Give the machines back; what was not finished is removed."""
+        """Switch the machines off and keep them for the next lab; what was not finished is removed."""
         slot, self._slot = self._slot, None
         if slot is None:
             return
-        if slot.state == slots.LEASED:
-            slot.become(slots.IDLE)
+        try:
+            if slot.state == slots.LEASED:
+                machines.switch_off(slot, self._settings)
+        except LabError as error:
+            say(f"The machines could not be switched off ({error.message}); removing them.")
+        if slot.state == slots.OFF:
             slot.release()
         else:
-            machines.remove(slot, self._settings.hypervisor)
+            machines.remove(slot)
 
 
 @dataclass(frozen=True)
@@ -150,7 +140,7 @@ def remove_kept(lab: str | None) -> list[str]:
     removed = []
     for slot in slots.unclaimed():
         if lab in (None, slot.read("slot.json").get("lab")):
-            removed += machines.remove(slot, slot.read("slot.json").get("hypervisor", "virtualbox"))
+            removed += machines.remove(slot)
         else:
             slot.release()
     if lab is None:

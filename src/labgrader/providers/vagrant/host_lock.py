@@ -85,7 +85,9 @@ def _open() -> int:
                 os.fchmod(handle, 0o666)
             return handle
     except OSError as error:
-        raise LabError(f"The lock {path()} cannot be opened: {error.strerror}; remove it if it is old.") from error
+        raise LabError(
+            f"The lock {path()} cannot be opened: {error.strerror}; remove it if it is old."
+        ) from error
 
 
 def _is_current(handle: int) -> bool:

@@ -76,7 +76,9 @@ def end_orphans(machines_file: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if entry.stat().st_uid == os.geteuid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                if entry.stat().st_uid == os.geteuid() and wanted in (entry / "environ").read_bytes().split(
+                    b"\0"
+                ):
                     name = (entry / "comm").read_text(errors="replace").strip()
                     # The machines themselves are the hypervisor's to end; they hold their disks' locks.
                     if not name.startswith(("qemu", "VBox")):
@@ -130,7 +132,17 @@ def _volumes() -> list[str]:
 
 
 def _virsh(*arguments: str, check: bool = True) -> str:
-    return _run("virsh", ["virsh", "-q" if arguments[0] != "vol-list" else "--no-pkttyagent", "-c", "qemu:///system", *arguments], check)
+    return _run(
+        "virsh",
+        [
+            "virsh",
+            "-q" if arguments[0] != "vol-list" else "--no-pkttyagent",
+            "-c",
+            "qemu:///system",
+            *arguments,
+        ],
+        check,
+    )
 
 
 def _virtualbox() -> list[tuple[str, str]]:
@@ -175,7 +187,12 @@ def answer_of(*argv: str) -> str:
 def _run(tool: str, argv: list[str], check: bool) -> str:
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=COMMAND_S,
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMMAND_S,
             env={**os.environ, "LC_ALL": "C"},
         )
     except FileNotFoundError as error:

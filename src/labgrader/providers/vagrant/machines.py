@@ -46,7 +46,9 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
 
 def versions(settings: Settings) -> dict[str, str]:
     """What made the machines: Vagrant, the hypervisor by its own word, and the box."""
-    tool, option = {"virtualbox": ("VBoxManage", "--version"), "libvirt": ("virsh", "--version")}[settings.hypervisor]
+    tool, option = {"virtualbox": ("VBoxManage", "--version"), "libvirt": ("virsh", "--version")}[
+        settings.hypervisor
+    ]
     said = leftovers.answer_of(tool, option).split()
     return {
         "vagrant": leftovers.answer_of("vagrant", "--version").removeprefix("Vagrant").strip(),
@@ -75,14 +77,14 @@ def reset(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Acces
 
 
 def switch_off(slot: Slot, settings: Settings) -> None:
-    """Cut the machines' power: what they have in memory is in the snapshot."""
+    """Cut the machines' power: what is worth keeping of them is in the snapshot."""
     vagrant(slot, settings, "halt", "--force", deadline_s=HALT_S)
     slot.become(slots.OFF)
 
 
-def remove(slot: Slot, hypervisor: str) -> list[str]:
+def remove(slot: Slot) -> list[str]:
     """Remove the machines and the slot, whatever state they are in; a line for each thing removed."""
-    settings = Settings(hypervisor=hypervisor)
+    settings = Settings(hypervisor=slot.read("slot.json").get("hypervisor", "virtualbox"))
     removed = leftovers.end_orphans(slot.folder / "machines.json")
     before = slot.read("before.json").get("machines")
     with host_lock.held(say):
@@ -91,9 +93,11 @@ def remove(slot: Slot, hypervisor: str) -> list[str]:
                 vagrant(slot, settings, "destroy", "--force", deadline_s=DESTROY_S)
                 removed.append(f"machines of lab {slot.read('slot.json').get('lab')}, made in {slot.folder}")
             except LabError as error:
-                say(f"Vagrant could not remove the machines itself ({error.message}); going on by their names.")
-        removed += leftovers.remove(hypervisor, slot.prefix)
-        if hypervisor == "virtualbox" and before is not None and slot.state == slots.MAKING:
+                say(
+                    f"Vagrant could not remove the machines itself ({error.message}); going on by their names."
+                )
+        removed += leftovers.remove(settings.hypervisor, slot.prefix)
+        if settings.hypervisor == "virtualbox" and before is not None and slot.state == slots.MAKING:
             removed += leftovers.remove_unnamed(before)
     slot.forget()
     return removed
@@ -127,7 +131,9 @@ def _identify(slot: Slot, reached: Mapping[str, Access]) -> None:
 
 def _ask(access: Access) -> tuple[str, ...]:
     with _awaited(access) as connection:
-        return tuple(connection.run(IDENTIFY.format(now=time.time())).stdout.decode("utf-8", "replace").split())
+        return tuple(
+            connection.run(IDENTIFY.format(now=time.time())).stdout.decode("utf-8", "replace").split()
+        )
 
 
 def _awaited(access: Access) -> Connection:

@@ -73,7 +73,12 @@ def _machine(machine: Machine) -> dict[str, object]:
         "memory_mb": machine.memory_mb,
         "cpus": machine.cpus,
         "interfaces": [
-            {"name": nic.name, "network": nic.network, "mac": nic.mac, "address": str(nic.address) if nic.address else None}
+            {
+                "name": nic.name,
+                "network": nic.network,
+                "mac": nic.mac,
+                "address": str(nic.address) if nic.address else None,
+            }
             for nic in machine.nics
         ],
     }
@@ -122,7 +127,9 @@ def reached_at(slot: Slot, settings: Settings) -> Mapping[str, tuple[str, int]]:
     answer = vagrant(slot, settings, "ssh-config", deadline_s=120)
     found = {item.host: (item.address, item.port) for item in machine_readable.ssh_config(answer.text)}
     if missing := set(slot.read("keys.json")) - set(found):
-        raise LabError(f"Vagrant does not say how to reach {', '.join(sorted(missing))}; the full log: {slot.log}")
+        raise LabError(
+            f"Vagrant does not say how to reach {', '.join(sorted(missing))}; the full log: {slot.log}"
+        )
     return found
 
 

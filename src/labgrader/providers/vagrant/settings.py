@@ -48,11 +48,17 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         raise UsageError(f"LABGRADER_BOX={box}: there are {', '.join(boxes)}.")
     driver = environment.get("LABGRADER_LIBVIRT_DRIVER") or "kvm"
     if driver not in ("kvm", "qemu"):
-        raise UsageError(f"LABGRADER_LIBVIRT_DRIVER={driver}: it is kvm, or qemu where /dev/kvm is of no use.")
+        raise UsageError(
+            f"LABGRADER_LIBVIRT_DRIVER={driver}: it is kvm, or qemu where /dev/kvm is of no use."
+        )
     timeout = environment.get("LABGRADER_BOOT_TIMEOUT") or "300"
     if not timeout.isdigit() or not 10 <= int(timeout) <= 3600:
         raise UsageError(f"LABGRADER_BOOT_TIMEOUT={timeout}: it is a number of seconds from 10 to 3600.")
     return Settings(
-        hypervisor, box, boxes[box]["name"], boxes[box].get("version"), driver if hypervisor == "libvirt" else "",
+        hypervisor,
+        box,
+        boxes[box]["name"],
+        boxes[box].get("version"),
+        driver if hypervisor == "libvirt" else "",
         int(timeout),
     )

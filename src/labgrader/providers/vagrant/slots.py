@@ -5,8 +5,7 @@ run left can be told from what was put away in order:
 
     making   being created and prepared; a killed run leaves a half of it
     leased   in use by a grader
-    idle     given back; the machines may run, but whatever they do is forgotten by the next restore
-    off      given back and switched off
+    off      given back and switched off; what they had in memory is in their snapshot
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Any
 from labgrader.errors import LabError
 
 ID = re.compile(r"[0-9a-f]{8}\Z")
-MAKING, LEASED, IDLE, OFF = "making", "leased", "idle", "off"
+MAKING, LEASED, OFF = "making", "leased", "off"
 
 
 @dataclass
@@ -104,7 +103,7 @@ def root() -> Path:
 def claim(key: str, lab: str) -> tuple[Slot, bool]:
     """A free slot whose machines were made for `key`, else a new one; whether it was there already."""
     for slot in unclaimed():
-        if slot.read("slot.json").get("key") == key and slot.state in (LEASED, IDLE, OFF):
+        if slot.read("slot.json").get("key") == key and slot.state in (LEASED, OFF):
             return slot, True
         slot.release()
     folder = root() / secrets.token_hex(4)
@@ -113,7 +112,9 @@ def claim(key: str, lab: str) -> tuple[Slot, bool]:
     if lock is None:
         raise LabError(f"{folder} was taken in the moment it was made; try again.")
     slot = Slot(folder, lock)
-    slot.write("slot.json", {"key": key, "lab": lab, "state": MAKING, "made": time.time(), "since": time.time()})
+    slot.write(
+        "slot.json", {"key": key, "lab": lab, "state": MAKING, "made": time.time(), "since": time.time()}
+    )
     return slot, False
 
 

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from labgrader.providers.netns import NamespaceProvider
+from tests.contract.labs import Up, running
+
+
+@pytest.fixture(scope="session")
+def provider() -> NamespaceProvider:
+    """The namespace provider, with its image."""
+    chosen = NamespaceProvider()
+    chosen.prepare()
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def up(provider: NamespaceProvider) -> Iterator[Up]:
+    """One lab for all tests that leave it as they found it."""
+    with running(provider) as lab:
+        yield lab
