@@ -59,10 +59,15 @@ def prove(
     commands.prove(lab, provider, jobs, repeats, only, set or [])
 
 
-@task(help={"fix": "carry out those remedies that are ours: packages, image, left-over labs"})
-def doctor(_: Context, fix: bool = False) -> None:
-    """Tell what this machine lacks for the namespace provider, and the command that mends it."""
-    commands.doctor(fix)
+@task(
+    help={
+        "fix": "carry out those remedies that are ours: packages, image, left-over labs",
+        "provider": "look at this one alone; without it at all, and netns decides the exit status",
+    }
+)
+def doctor(_: Context, fix: bool = False, provider: str | None = None) -> None:
+    """Tell what this machine lacks for which provider, and the command that mends it."""
+    commands.doctor(fix, provider)
 
 
 @task

@@ -75,11 +75,11 @@ def prove(
         raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
 
 
-def doctor(fix: bool) -> None:
+def doctor(fix: bool, provider_name: str | None) -> None:
     """Check this machine, and mend what is ours to mend if `fix`; leaves with 0 if it can be used."""
     from labgrader import doctor as doctors
 
-    raise SystemExit(doctors.run(fix))
+    raise SystemExit(doctors.run(fix, provider_name))
 
 
 def clean() -> None:

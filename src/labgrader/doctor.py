@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labgrader.errors import LabgraderError
+from labgrader.errors import LabgraderError, UsageError
 
 APT_S = 900
+ABOUT = {"netns": "machines out of Linux namespaces", "vagrant": "virtual machines"}
+DEFAULT = "netns"
 
 
 class State(StrEnum):
@@ -24,7 +26,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found, and what mends it: `remedy` for a person, `packages` and `fix` for us."""
+    """What one check found, and what mends it: `remedy` for a person, `packages` and `fix` for us.
+
+    `way` is set where a provider can be had in several ways, such as VirtualBox or libvirt: one way without
+    a LACKS is enough.
+    """
 
     state: State
     name: str
@@ -32,34 +38,105 @@ class Finding:
     remedy: str | None = None
     packages: tuple[str, ...] = ()
     fix: Callable[[], str] | None = None  # mends it and returns what it did; raises LabgraderError
+    way: str | None = None
 
     @property
     def line(self) -> str:
         """The finding as one line."""
         return f"{self.state:5}  {self.name}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
 
+    @property
+    def mendable(self) -> bool:
+        """Whether `mend` can do something about it."""
+        return bool(self.packages) or self.fix is not None
 
-def run(fix: bool) -> int:
-    """Check what the namespace provider needs, print a line a check, mend what is ours to mend if `fix`.
 
-    Returns 0 if the provider can be used, 1 if not.
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a provider can be used on this machine, and in which of its ways."""
+
+    provider: str
+    usable: bool
+    ways: tuple[str, ...] = ()
+    barred: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The verdict as a sentence."""
+        said = f"The provider {self.provider} {'can' if self.usable else 'cannot'} be used on this machine"
+        if self.usable and self.ways:
+            said += f" with {' and '.join(self.ways)}"
+            said += f", not with {' or '.join(self.barred)}" if self.barred else ""
+        return said + "."
+
+
+def run(fix: bool, provider: str | None = None) -> int:
+    """Check what the providers need, print a line a check, mend what is ours to mend if `fix`.
+
+    `provider`: the one to look at and to mend; without it all are looked at, and the default one is mended.
+    Returns 0 if that provider (the default one, if none is named) can be used, 1 if not.
+    Raises UsageError for a provider that does not exist.
     """
-    from labgrader.providers.netns import doctor as netns
+    if provider is not None and provider not in ABOUT:
+        raise UsageError(f"There is no provider {provider!r} (there are: {', '.join(ABOUT)}).")
+    verdicts = []
+    for name in [provider] if provider else ABOUT:
+        if provider is None:
+            print(f"{name}: {ABOUT[name]}", flush=True)
+        verdicts.append(_look(name, fix=fix and name == (provider or DEFAULT)))
+    for found in verdicts:
+        print(found.line, flush=True)
+    decides = next(found for found in verdicts if found.provider == (provider or DEFAULT))
+    return 0 if decides.usable else 1
 
-    findings = _told(netns.findings())
-    mended = mend(findings) if fix else []
+
+def verdict(provider: str, findings: Sequence[Finding]) -> Verdict:
+    """Whether `findings` let the provider be used: nothing of all ways lacks, and one way lacks nothing."""
+    lacking = {finding.way for finding in findings if finding.state is State.LACKS}
+    ways = tuple(dict.fromkeys(finding.way for finding in findings if finding.way is not None))
+    good = tuple(way for way in ways if way not in lacking)
+    usable = None not in lacking and (bool(good) or not ways)
+    return Verdict(provider, usable, good, tuple(way for way in ways if way in lacking))
+
+
+def to_mend(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that `--fix` is to see to: of all ways, and of the ways that are or can be made good.
+
+    Where one way is good already, nothing is installed for another.
+    """
+    found = verdict("", findings)
+    ways = set(found.ways) or {
+        way
+        for way in found.barred
+        if all(item.mendable for item in findings if item.way == way and item.state is State.LACKS)
+    }
+    return [item for item in findings if item.way is None or item.way in ways]
+
+
+def _look(provider: str, *, fix: bool) -> Verdict:
+    findings = _told(_findings(provider))
+    mended = mend(to_mend(findings)) if fix else []
     for sentence in mended:
         print(sentence, flush=True)
     if mended:
         print("Once more:", flush=True)
-        findings = _told(netns.findings())
-    usable = not any(finding.state is State.LACKS for finding in findings)
-    if usable:
-        tried = netns.try_lab()
-        _told([tried])
-        usable = tried.state is not State.LACKS
-    print(f"The provider netns {'can' if usable else 'cannot'} be used on this machine.")
-    return 0 if usable else 1
+        findings = _told(_findings(provider))
+    found = verdict(provider, findings)
+    if found.usable and provider == "netns":
+        from labgrader.providers.netns.doctor import try_lab
+
+        found = verdict(provider, findings + _told([try_lab()]))
+    return found
+
+
+def _findings(provider: str) -> Iterator[Finding]:
+    if provider == "netns":
+        from labgrader.providers.netns import doctor as netns
+
+        return netns.findings()
+    from labgrader.providers.vagrant import doctor as vagrant
+
+    return vagrant.findings()
 
 
 def mend(findings: Iterable[Finding]) -> list[str]:
@@ -76,10 +153,17 @@ def mend(findings: Iterable[Finding]) -> list[str]:
     return said
 
 
-def install_command(packages: Iterable[str]) -> str:
-    """The command that a person types to install Debian packages."""
+def install_command(packages: Iterable[str], dnf: Iterable[str] = ()) -> str:
+    """The command that a person types to install Debian packages, or `dnf`'s where dnf is used."""
     sudo = "" if os.geteuid() == 0 else "sudo "
+    if dnf and has_dnf():
+        return f"{sudo}dnf install {' '.join(dnf)}"
     return f"{sudo}apt-get install --no-install-recommends {' '.join(packages)}"
+
+
+def has_dnf() -> bool:
+    """Whether packages come by dnf here: Fedora, RHEL and their like."""
+    return shutil.which("apt-get") is None and shutil.which("dnf") is not None
 
 
 def _told(findings: Iterable[Finding]) -> list[Finding]:

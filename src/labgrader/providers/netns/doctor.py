@@ -35,7 +35,7 @@ ONLY_FOR_IMAGE = ("mmdebstrap", "tar")
 # What holds a limit where no cgroup does.
 ELSE_HELD = {
     "processes": "RLIMIT_NPROC",
-    "memory": "RLIMIT_AS and the agent's watch",
+    "memory_mb": "RLIMIT_AS and the agent's watch",
     "cpus": "nothing (a busy host may slow others down)",
 }
 

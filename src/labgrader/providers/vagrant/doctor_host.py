@@ -1,4 +1,4 @@
-"""What several doctors ask of a machine: processor, modules, memory, networks. Parsers are functions of a text."""
+"""What several doctors ask of a machine: processor, modules, memory, networks. Parsers take texts."""
 
 from __future__ import annotations
 
@@ -60,24 +60,36 @@ class Clash:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the labs of this checkout ask of a machine; `broken` = labs whose lab.yaml cannot be read."""
+    """What the labs of this checkout ask of a machine.
+
+    `networks` with the labs that have them; `unset` = labs with a card that has no address of its own, to
+    which the Vagrantfile gives the documentation network; `broken` = why a lab.yaml cannot be read.
+    """
 
     networks: Mapping[IPv4Network, tuple[str, ...]]
+    unset: tuple[str, ...]
     labs: int
     largest: str
     memory_mb: int
     broken: tuple[str, ...] = ()
 
 
-def ask(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Answer:
+def ask(
+    argv: Sequence[str], *, environment: Mapping[str, str] | None = None, seconds: float = ANSWER_S
+) -> Answer:
     """Run a command that only tells something, in the C locale, from the top folder and with no input."""
-    env = {**os.environ, "LC_ALL": "C", "PATH": os.environ.get("PATH", os.defpath) + SBIN, **(environment or {})}
+    env = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PATH": os.environ.get("PATH", os.defpath) + SBIN,
+        **(environment or {}),
+    }
     try:
         done = subprocess.run(
-            argv, cwd="/", env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWER_S
+            argv, cwd="/", env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
         )
     except subprocess.TimeoutExpired:
-        return Answer(None, "", f"no answer within {ANSWER_S} s")
+        return Answer(None, "", f"no answer within {seconds:g} s")
     except OSError as error:
         return Answer(None, "", error.strerror or str(error))
     return Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -100,6 +112,16 @@ def told(text: str) -> str:
     """The last line of what a program printed, harmless and without its full stop."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return printable(lines[-1]).rstrip(".") if lines else "it printed nothing"
+
+
+def dotted(numbers: Version) -> str:
+    """A version as it is written."""
+    return ".".join(map(str, numbers))
+
+
+def sudo() -> str:
+    """What stands before a command that only root may run."""
+    return "" if os.geteuid() == 0 else "sudo "
 
 
 def virtualization(cpuinfo: str) -> str | None:
@@ -160,9 +182,10 @@ def own_networks(addresses: str, routes: str) -> list[tuple[IPv4Network, str, st
                 found.append((network, name, name))
     for route in _records(routes):
         network, name = _network(str(route.get("dst"))), str(route.get("dev", "?"))
-        if network is not None and network.prefixlen >= TOO_BROAD and not network.is_loopback:
-            if (network, name) not in [(known, device) for known, _, device in found]:
-                found.append((network, f"a route through {name}", name))
+        if network is None or network.prefixlen < TOO_BROAD or network.is_loopback:
+            continue
+        if (network, name) not in [(known, device) for known, _, device in found]:
+            found.append((network, f"a route through {name}", name))
     return found
 
 
@@ -171,7 +194,7 @@ def clashes(
     own: Iterable[tuple[IPv4Network, str, str]],
     but_for: Iterable[str] = (),
 ) -> list[Clash]:
-    """Each network of `wanted` that overlaps one of `own`; the interfaces in `but_for` are ours and do not count."""
+    """Each network of `wanted` that overlaps one of `own`; the interfaces in `but_for` are labgrader's."""
     ours = set(but_for)
     return [
         Clash(network, labs, other, place, interface)
@@ -190,6 +213,7 @@ def own_clashes(wanted: Mapping[IPv4Network, tuple[str, ...]], but_for: Iterable
 def needs(folder: Path | None = None) -> Needs:
     """What the labs (of `folder`, or all of this checkout's) need at most, one lab at a time."""
     networks: dict[IPv4Network, tuple[str, ...]] = {}
+    unset: list[str] = []
     memory: dict[str, int] = {}
     broken = []
     for name in spec.lab_names(folder):
@@ -203,8 +227,10 @@ def needs(folder: Path | None = None) -> Needs:
             if nic.address is not None:
                 seen = networks.get(nic.address.network, ())
                 networks[nic.address.network] = seen if name in seen else (*seen, name)
+            elif name not in unset:
+                unset.append(name)
     largest = max(memory, key=lambda name: memory[name], default="")
-    return Needs(networks, len(memory), largest, memory.get(largest, 0), tuple(broken))
+    return Needs(networks, tuple(unset), len(memory), largest, memory.get(largest, 0), tuple(broken))
 
 
 def _network(text: str) -> IPv4Network | None:
