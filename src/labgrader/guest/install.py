@@ -1,13 +1,15 @@
 """Turns an image of Debian packages into a lab host's root file system.
 
 Run once, as root inside the image (``chroot``, cwd /), after ``rootfs`` has been copied over it and
-``lib`` to /usr/lib/labgrader. Running it again changes nothing.
+``lib`` to /usr/lib/labgrader; with the word ``namespace-host`` where no machine of its own will run it.
+Running it again changes nothing.
 """
 
 import compileall
 import glob
 import os
 import shutil
+import sys
 
 NAMED, LISI, STUDENT = 25, 1000, 1001
 REAL = "/usr/libexec/labgrader"
@@ -84,8 +86,11 @@ def main():
     for path in ("/etc/shadow", "/etc/gshadow"):
         os.chown(path, 0, 42)
         os.chmod(path, 0o640)
-    with open("/usr/lib/labgrader/namespace-guest", "w") as stream:
-        stream.write("The daemons under test have a clock of their own here: see clock.py.\n")
+    if "namespace-host" in sys.argv[1:]:
+        _write(
+            "/usr/lib/labgrader/namespace-guest",
+            "The daemons under test have a clock of their own here: see clock.py.\n",
+        )
     compileall.compile_dir("/usr/lib/labgrader", quiet=1)
 
 

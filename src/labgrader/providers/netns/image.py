@@ -35,6 +35,7 @@ BUILD_BYTES = 700 << 20
 # A month: security fixes of the daemons should reach the hosts without anybody's doing.
 NO_DOCUMENTATION = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 INSTALL = ["/usr/bin/python3", "-I", "/usr/lib/labgrader/install.py"]
+NAMESPACE_HOST = "namespace-host"
 
 
 def cache_folder() -> Path:
@@ -93,7 +94,7 @@ def remove(path: Path) -> None:
     if not path.exists():
         return
     path.chmod(0o777)
-    _as_root_of_hosts(["sh", "-c", "rm -rf -- ./* ./.[!.]*"], path)
+    as_root_of_hosts(["sh", "-c", "rm -rf -- ./* ./.[!.]*"], path)
     path.rmdir()
 
 
@@ -127,28 +128,36 @@ def _build(tar: Path, final: Path) -> None:
     for left in folder.glob("partial-*"):  # of a build that was killed: the lock is ours
         with contextlib.suppress(LabError, OSError):
             remove(left)
-    _say("Unpacking the hosts' image…")
+    say("Unpacking the hosts' image…")
     started = time.monotonic()
     partial = Path(tempfile.mkdtemp(prefix="partial-", dir=folder))
     # Open to the hosts' root, whose outer id is nobody's; the folder around it is closed to all others.
     partial.chmod(0o777)
     try:
-        with tar.open("rb") as archive, tempfile.TemporaryFile() as own:
-            unpack = "mkdir -m 755 rootfs && exec tar -x -p -C rootfs --exclude='./dev/*' -f -"
-            _as_root_of_hosts(["sh", "-c", unpack], partial, archive.fileno())
-            _pack_guest(own)
-            own.seek(0)
-            overlay = "exec tar -x -p -C rootfs --no-overwrite-dir --keep-directory-symlink -f -"
-            _as_root_of_hosts(["sh", "-c", overlay], partial, own.fileno())
-        _as_root_of_hosts(INSTALL, partial / "rootfs", chroot=True)
+        fill(partial, tar, NAMESPACE_HOST)
         partial.chmod(0o755)
         partial.rename(final)
     except BaseException:
         with contextlib.suppress(LabError, OSError):
             remove(partial)
         raise
-    _say(f"The hosts' image is ready ({time.monotonic() - started:.0f} s); it is kept in {folder}.")
+    say(f"The hosts' image is ready ({time.monotonic() - started:.0f} s); it is kept in {folder}.")
     _remove_older(folder, final, tar)
+
+
+def fill(folder: Path, tar: Path, *words: str) -> None:
+    """Make `folder`/rootfs of the packages in `tar` and the guest contract; `words` are for its install.py.
+
+    `folder` must be open to the hosts' root (mode 777), to whom everything in it then belongs.
+    """
+    with tar.open("rb") as archive, tempfile.TemporaryFile() as own:
+        unpack = "mkdir -m 755 rootfs && exec tar -x -p -C rootfs --exclude='./dev/*' -f -"
+        as_root_of_hosts(["sh", "-c", unpack], folder, archive.fileno())
+        _pack_guest(own)
+        own.seek(0)
+        overlay = "exec tar -x -p -C rootfs --no-overwrite-dir --keep-directory-symlink -f -"
+        as_root_of_hosts(["sh", "-c", overlay], folder, own.fileno())
+    as_root_of_hosts([*INSTALL, *words], folder / "rootfs", chroot=True)
 
 
 def _remove_older(folder: Path, final: Path, tar: Path) -> None:
@@ -183,7 +192,7 @@ def _bootstrap(tar: Path) -> None:
         str(partial),
         "-",
     ]
-    _say("Building the hosts' image from Debian packages (once; about half a minute)…")
+    say("Building the hosts' image from Debian packages (once; about half a minute)…")
     started = time.monotonic()
     workspace = _workspace()
     with log.open("wb") as file, log.open("rb") as reader:
@@ -201,7 +210,7 @@ def _bootstrap(tar: Path) -> None:
                     process.wait(1.0)
                 for line in reader.read().decode("utf-8", "replace").splitlines():
                     if line.startswith("I: ") and not line.startswith("I: cleaning"):
-                        _say(f"  {time.monotonic() - started:4.0f} s  {line[3:]}")
+                        say(f"  {time.monotonic() - started:4.0f} s  {line[3:]}")
         except BaseException:
             process.terminate()  # it then removes what it made
             process.wait()
@@ -244,7 +253,7 @@ def _pack_guest(target: io.IOBase) -> None:
                 archive.addfile(info)
 
 
-def _as_root_of_hosts(
+def as_root_of_hosts(
     argv: list[str], folder: Path, stdin: int | None = None, *, chroot: bool = False
 ) -> None:
     """Run a command as root of the hosts' ids, in the directory `folder` or chrooted into it."""
@@ -279,10 +288,10 @@ def _lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            _say("Another labgrader is building the hosts' image; waiting for it…")
+            say("Another labgrader is building the hosts' image; waiting for it…")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
