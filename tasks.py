@@ -39,24 +39,44 @@ def check(
     iterable=["set"],
     help={
         "lab": "the lab to prove; all of them without it",
-        "jobs": "labs at once (default: one a processor)",
+        "jobs": "labs at once (default: one a processor; vagrant: one)",
         "repeats": "how often the reference is graded, each time in another order of the checks",
         "only": "just the mutants whose name holds this text",
+        "every": "just each N-th of the mutants by name",
         "provider": "what makes the machines",
+        "providers": "several, with commas between: each is proven, and their verdicts are compared",
         "set": "a parameter of the lab; may be given several times",
     },
 )
 def prove(
     _: Context,
     lab: str | None = None,
-    provider: str = "netns",
+    provider: str | None = None,
+    providers: str | None = None,
     jobs: int = 0,
     repeats: int = 3,
     only: str | None = None,
+    every: int = 1,
     set: list[str] | None = None,
 ) -> None:
     """Prove a lab against its own reference solution and mutants."""
-    commands.prove(lab, provider, jobs, repeats, only, set or [])
+    commands.prove(lab, commands.providers_asked(provider, providers), jobs, repeats, only, every, set or [])
+
+
+@task(
+    positional=["lab"],
+    help={
+        "lab": "just this one; all of them without it",
+        "providers": "with commas between; their verdicts are compared",
+        "out": "folder of the results (default: one of the day in ~/.local/state/labgrader/nightly)",
+        "every": "just each N-th of the mutants by name",
+    },
+)
+def nightly(
+    _: Context, lab: str | None = None, providers: str = "netns", out: str | None = None, every: int = 1
+) -> None:
+    """Prove all labs on each provider, compare, and write what was found; goes on after a reboot."""
+    commands.nightly(lab, commands.providers_asked(None, providers), out, every)
 
 
 @task(

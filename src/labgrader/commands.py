@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -41,21 +43,32 @@ def check(
 
 
 def prove(
-    lab_name: str | None, provider_name: str, jobs: int, repeats: int, only: str | None, settings: list[str]
+    lab_name: str | None,
+    provider_names: list[str],
+    jobs: int,
+    repeats: int,
+    only: str | None,
+    every: int,
+    settings: list[str],
 ) -> None:
     """Prove one lab or all; exit 0 if every finding holds, 2 for a lab to mend, 3 if we failed."""
-    from labgrader import pool
-    from labgrader.prove import Finding
+    from labgrader.prove import makers
     from labgrader.prove import prove as prove_lab
-    from labgrader.providers import provider
+    from labgrader.proving.findings import Finding
 
     if repeats < 1:
         raise UsageError("--repeats 0: the reference must be graded at least once.")
-    provider(provider_name).prepare()
+    if every < 1:
+        raise UsageError("--every 0: 1 is every mutant, 2 each second.")
+    providers = makers(provider_names)
+    for maker in providers.values():
+        maker().prepare()
     findings: list[Finding] = []
 
     def tell(finding: Finding) -> None:
-        print(f"{'  ok ' if finding.holds else 'WRONG'}  {finding.name}: {finding.message}", flush=True)
+        where = f"{finding.provider}: " if finding.provider and len(providers) > 1 else ""
+        mark = "  ok " if finding.holds else "WRONG"
+        print(f"{mark}  {where}{finding.name}: {finding.message}", flush=True)
 
     for name in [lab_name] if lab_name else spec.lab_names():
         lab = spec.find(name)
@@ -63,16 +76,55 @@ def prove(
         findings += prove_lab(
             lab,
             spec.parameters(lab, _settings(settings)),
-            provider_name,
-            jobs=jobs or pool.default_jobs(),
+            providers,
+            jobs=jobs,
             repeats=repeats,
             only=only,
+            every=every,
             tell=tell,
         )
     wrong = [finding for finding in findings if not finding.holds]
     print(f"{len(findings) - len(wrong)} of {len(findings)} hold.")
     if wrong:
         raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
+
+
+def nightly(lab_name: str | None, provider_names: list[str], out: str | None, every: int) -> None:
+    """Prove all labs (or one) on each provider and compare them; leaves with 0, 1 or 3."""
+    from labgrader.nightly import job
+    from labgrader.prove import makers
+
+    if every < 1:
+        raise UsageError("--every 0: 1 is every mutant, 2 each second.")
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise UsageError(f"--out {out}: that is a file; name a folder.")
+    labs = [spec.find(name) for name in ([lab_name] if lab_name else spec.lab_names())]
+    folder = Path(out).resolve() if out is not None else None
+    providers = makers(provider_names)
+    raise SystemExit(job.run(labs, providers, doctor=_doctor_says, clean=_removed, out=folder, every=every))
+
+
+def _doctor_says(provider_name: str) -> tuple[bool, str]:
+    """Whether the doctor lets a provider pass, and what it said about what it lacks."""
+    from labgrader import doctor as doctors
+
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        usable = doctors.run(False, provider_name) == 0
+    lines = said.getvalue().splitlines()
+    wrong = [line for line in lines if line.startswith("lacks")]
+    return usable, " / ".join([*([] if usable else wrong), *lines[-1:]])
+
+
+def providers_asked(one: str | None, several: str | None) -> list[str]:
+    """The names of providers that --provider or --providers ask for; netns without either."""
+    if one is not None and several is not None:
+        raise UsageError("--provider and --providers: give one of them.")
+    if several is None:
+        return [one or "netns"]
+    names = [name.strip() for name in several.split(",")]
+    if not all(names):
+        raise UsageError(f"--providers {several}: write names with commas between, such as netns,vagrant.")
+    return names
 
 
 def doctor(fix: bool, provider_name: str | None) -> None:
@@ -84,13 +136,17 @@ def doctor(fix: bool, provider_name: str | None) -> None:
 
 def clean() -> None:
     """Remove what killed runs left behind, of every provider; a line for each thing removed."""
-    from labgrader.providers import NAMES, provider
-
-    removed = [line for name in NAMES for line in provider(name).clean()]
+    removed = _removed()
     for line in removed:
         print(f"Removed {line}")
     if not removed:
         print("Nothing was left behind.")
+
+
+def _removed() -> list[str]:
+    from labgrader.providers import NAMES, provider
+
+    return [line for name in NAMES for line in provider(name).clean()]
 
 
 def test(keyword: str | None, paths: list[str], fast: bool) -> None:

@@ -17,12 +17,12 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import labgrader
-from labgrader import session
+from labgrader import quarantine, session
 from labgrader.errors import LabError, SpecError
 from labgrader.intake.submission import FileRule, Submission
 from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status, status_of
@@ -42,6 +42,7 @@ class Job:
     submission: Submission
     parameters: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
+    all_count: bool = False  # take no notice of the lab's quarantine: a proof wants every verdict
 
 
 @dataclass
@@ -69,8 +70,9 @@ def grade(
     Raises SpecError for a lab that its author must mend. Everything else is in the report.
     """
     started = _now()
+    quarantined = {} if job.all_count else quarantine.read(job.lab)
     for attempt in range(1, attempts + 1):
-        report = _attempt(job, provider, started)
+        report = _attempt(job, provider, started, quarantined)
         if report.status is not Status.INCOMPLETE or attempt == attempts:
             return report
         progress(f"Our side failed ({_first_error(report)}); trying once more on a fresh lab…")
@@ -95,7 +97,7 @@ def rejected(lab: Lab, parameters: Mapping[str, int], provider: str, student: st
         parameters=parameters,
         student=student,
         submission_digest=None,
-        possible=lab.points,
+        possible=round(lab.points - quarantine.worth(quarantine.read(lab)), 6),
         status=Status.REJECTED,
         rejected_score=lab.submission.empty_score,
         error=why,
@@ -105,7 +107,7 @@ def rejected(lab: Lab, parameters: Mapping[str, int], provider: str, student: st
     )
 
 
-def _attempt(job: Job, provider: Provider, started: str) -> Report:
+def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine.Quarantine) -> Report:
     seen = _Seen()
     deadline = time.monotonic() + job.lab.limits.wall_s
     lab: RunningLab | None = None
@@ -129,7 +131,8 @@ def _attempt(job: Job, provider: Provider, started: str) -> Report:
             seen.timings["destroy_s"] = time.monotonic() - begun
         if seen.broken and seen.broken[0] == "spec":
             raise SpecError(seen.broken[1])
-        checks = _account_for(seen, _tail(log))
+        told = _account_for(seen, _tail(log))
+        checks, notes, possible = quarantine.applied(job.lab, quarantined, told)
     limits = {
         name: {"value": value, "held_by": seen.held.get(name, "the grader")}
         for name, value in job.lab.limits.model_dump().items()
@@ -142,11 +145,11 @@ def _attempt(job: Job, provider: Provider, started: str) -> Report:
         parameters=job.parameters,
         student=job.submission.student,
         submission_digest=job.submission.digest,
-        possible=job.lab.points,
+        possible=possible,
         status=status,
-        checks=tuple(checks),
+        checks=checks,
         error=_why_incomplete(seen, checks) if status is Status.INCOMPLETE else None,
-        notes=job.submission.notes,
+        notes=(*job.submission.notes, *notes),
         limits=limits,
         timings=seen.timings,
         started=started,
@@ -282,10 +285,10 @@ def _account_for(seen: _Seen, log: str) -> list[CheckResult]:
     return sorted(checks, key=lambda check: places[check.id])
 
 
-def _why_incomplete(seen: _Seen, checks: list[CheckResult]) -> str:
+def _why_incomplete(seen: _Seen, checks: Sequence[CheckResult]) -> str:
     if seen.broken:
         return seen.broken[1]
-    errors = [check for check in checks if check.outcome is Outcome.ERROR]
+    errors = [check for check in checks if check.outcome is Outcome.ERROR and not check.quarantined]
     # One that merely builds on another error says nothing new.
     roots = [check for check in errors if check.blocked_by is None] or errors
     return "; ".join(f"{check.id}: {check.message}" for check in roots)

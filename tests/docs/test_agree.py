@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from labgrader import errors, prove
+from labgrader import errors, quarantine
 from labgrader.checking import dns_probe, pytest_plugin, server_checks, telnet, verdicts
 from labgrader.checking.probes import Capture, Conversation, Host
 from labgrader.checking.programs import Program
 from labgrader.model import limits, spec
 from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status
+from labgrader.proving import mutants
 from tests.docs.pages import PAGES, ROOT, Block, anchors, blocks, links, rows
 
 AUTHOR = ROOT / "docs" / "writing-a-lab.md"
@@ -31,7 +32,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "SubmissionSpec": spec.SubmissionSpec,
     "SubmittedFile": spec.SubmittedFile,
     "Limits": limits.Limits,
-    "Mutant": prove.Mutant,
+    "Mutant": mutants.Mutant,
+    "Entry": quarantine.Entry,
 }
 CODE = re.compile(r"`([^`]+)`")
 
@@ -76,7 +78,7 @@ def test_every_model_of_lab_yaml_has_a_table() -> None:
         for value in vars(spec).values()
         if inspect.isclass(value) and issubclass(value, BaseModel) and not value.__name__.startswith("_")
     } - {"BaseModel"}
-    assert found | {"Mutant"} == set(MODELS)
+    assert found | {"Mutant", "Entry"} == set(MODELS)
 
 
 def test_every_key_of_the_points_marker_is_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from labgrader.model import spec
 from labgrader.pool import workers
-from labgrader.prove import prove
+from labgrader.prove import makers, prove
 from tests.labs.conftest import WORKERS
 from tests.labs.grading import Graded, grade_program, told
 
@@ -25,7 +25,7 @@ RUNS = 16
 def test_a_lab_is_proven(machine: None, name: str) -> None:
     lab = spec.find(name)
     findings = prove(
-        lab, spec.parameters(lab, {}), "netns", jobs=WORKERS, repeats=2, every=EVERY.get(name, 1)
+        lab, spec.parameters(lab, {}), makers(["netns"]), jobs=WORKERS, repeats=2, every=EVERY.get(name, 1)
     )
     assert [f"{finding.name}: {finding.message}" for finding in findings if not finding.holds] == []
     names = [finding.name for finding in findings]

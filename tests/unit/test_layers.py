@@ -33,9 +33,12 @@ LAYERS = [
     ["providers.netns"],
     ["checking.programs", "apply", "checking.pytest_plugin"],
     ["providers", "checking.server_checks", "session"],
-    ["runner"],
-    ["pool"],
-    ["prove", "reporters.terminal"],
+    ["runner", "proving.mutants"],
+    ["pool", "proving.record"],
+    ["proving.findings", "proving.steps", "reporters.terminal"],
+    ["proving.comparison", "reporters.findings_junit"],
+    ["prove", "nightly.journal", "reporters.findings_html"],
+    ["nightly.job"],
     ["commands"],
 ]
 # One module asks upwards, when it is called: the doctor has each provider's own look at the machine.

@@ -13,7 +13,7 @@ from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Stat
 # The keys of the contract, in its order, with what was added since: notes.
 REPORT = """format lab lab_digest provider parameters student submission_digest status score possible checks
     error notes limits timings started finished versions"""
-CHECK = "id title points earned outcome blocked_by message hint hidden duration_s evidence"
+CHECK = "id title points earned outcome blocked_by message hint hidden duration_s evidence quarantined"
 
 POINTS = st.floats(0.1, 100, allow_nan=False).map(lambda number: round(number, 2))
 CHECKS = st.lists(
@@ -74,6 +74,7 @@ def test_the_json_form_is_the_contracts() -> None:
                 "hidden": False,
                 "duration_s": 0.1235,
                 "evidence": [],
+                "quarantined": False,
             },
             {
                 "id": "prints",
@@ -87,6 +88,7 @@ def test_the_json_form_is_the_contracts() -> None:
                 "hidden": True,
                 "duration_s": 3.0,
                 "evidence": [{"title": "What it printed", "text": "a\nb"}],
+                "quarantined": False,
             },
             {
                 "id": "closes",
@@ -100,6 +102,7 @@ def test_the_json_form_is_the_contracts() -> None:
                 "hidden": False,
                 "duration_s": 0.0,
                 "evidence": [],
+                "quarantined": False,
             },
         ],
         "error": None,

@@ -6,12 +6,14 @@ The report's JSON form is documented in docs/report-format.md and versioned by `
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 FORMAT = "labgrader.report/1"
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Outcome(StrEnum):
@@ -53,6 +55,7 @@ class CheckResult:
     hidden: bool = False
     duration_s: float = 0.0
     evidence: tuple[Evidence, ...] = ()
+    quarantined: bool = False  # its verdict is not to be trusted: reported, and worth nothing
 
     @property
     def earned(self) -> float:
@@ -92,7 +95,8 @@ class Report:
 
     @property
     def full_marks(self) -> bool:
-        return self.status is Status.GRADED and all(c.outcome is Outcome.PASS for c in self.checks)
+        counted = [check for check in self.checks if not check.quarantined]
+        return self.status is Status.GRADED and all(c.outcome is Outcome.PASS for c in counted)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON data, in the order and with the names of the contract."""
@@ -117,6 +121,100 @@ class Report:
             "versions": dict(self.versions),
         }
 
+    @classmethod
+    def from_json(cls, data: object) -> Report:
+        """The report that `to_json` gave this form, whatever was added to the form since.
+
+        ValueError with the field's name if it is of another format, or lacks or mistypes a field.
+        """
+        read = _Fields(data, "the report")
+        if read.text("format") != FORMAT:
+            raise ValueError(f"the report's format is {read.text('format')[:40]!r}, not {FORMAT}")
+        status = read.choice("status", Status)
+        score = read.number("score") if status is Status.REJECTED else 0.0
+        return cls(
+            read.text("lab"),
+            read.text("lab_digest"),
+            read.text("provider"),
+            read.mapping("parameters"),
+            read.text("student"),
+            read.text_or_none("submission_digest"),
+            read.number("possible"),
+            status,
+            tuple(_check_from(item) for item in read.items("checks")),
+            read.text_or_none("error"),
+            tuple(map(str, read.items("notes"))),
+            read.mapping("limits"),
+            read.mapping("timings"),
+            read.text("started"),
+            read.text("finished"),
+            read.mapping("versions"),
+            score,
+        )
+
+
+class _Fields:
+    """An object of JSON data whose fields are asked for by type."""
+
+    def __init__(self, data: object, name: str) -> None:
+        if not isinstance(data, dict):
+            raise ValueError(f"{name} is not a JSON object")
+        self._data = data
+        self._name = name
+
+    def _of(self, key: str, kind: type, words: str) -> Any:
+        value = self._data.get(key)
+        if not isinstance(value, kind):
+            raise ValueError(f"{self._name}: {key} is not {words}")
+        return value
+
+    def text(self, key: str) -> str:
+        return str(self._of(key, str, "text"))
+
+    def text_or_none(self, key: str) -> str | None:
+        return None if self._data.get(key) is None else self.text(key)
+
+    def number(self, key: str) -> float:
+        value = self._data.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{self._name}: {key} is not a number")
+        return float(value)
+
+    def truth(self, key: str) -> bool:
+        return key in self._data and bool(self._of(key, bool, "true or false"))
+
+    def items(self, key: str) -> list[Any]:
+        found: list[Any] = self._of(key, list, "an array")
+        return found
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._of(key, dict, "an object")
+        return found
+
+    def choice(self, key: str, kind: type[_Choice]) -> _Choice:
+        try:
+            return kind(self.text(key))
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {key} is none of {', '.join(kind)}") from error
+
+
+def _check_from(data: object) -> CheckResult:
+    read = _Fields(data, "a check")
+    seen = [_Fields(item, "a piece of evidence") for item in read.items("evidence")]
+    return CheckResult(
+        read.text("id"),
+        read.text("title"),
+        read.number("points"),
+        read.choice("outcome", Outcome),
+        read.text("message"),
+        read.text_or_none("hint"),
+        read.text_or_none("blocked_by"),
+        read.truth("hidden"),
+        read.number("duration_s"),
+        tuple(Evidence(item.text("title"), item.text("text")) for item in seen),
+        read.truth("quarantined"),
+    )
+
 
 def _check_json(check: CheckResult) -> dict[str, Any]:
     return {
@@ -131,12 +229,13 @@ def _check_json(check: CheckResult) -> dict[str, Any]:
         "hidden": check.hidden,
         "duration_s": round(check.duration_s, 4),
         "evidence": [dataclasses.asdict(item) for item in check.evidence],
+        "quarantined": check.quarantined,
     }
 
 
 def status_of(checks: Sequence[CheckResult]) -> Status:
-    """INCOMPLETE as soon as one check is ours to answer for, else GRADED."""
-    if any(check.outcome is Outcome.ERROR for check in checks):
+    """INCOMPLETE as soon as one check that counts is ours to answer for, else GRADED."""
+    if any(check.outcome is Outcome.ERROR and not check.quarantined for check in checks):
         return Status.INCOMPLETE
     return Status.GRADED
 

@@ -45,12 +45,14 @@ def _check_lines(
     check: CheckResult, paint: _Paint, shown: set[tuple[str, str]], titles: Mapping[str, str]
 ) -> list[str]:
     mark, code = MARKS[check.outcome]
-    earned = "?" if check.outcome is Outcome.ERROR else f"{check.earned:g}"
+    earned = "?" if check.outcome is Outcome.ERROR and not check.quarantined else f"{check.earned:g}"
     points = f"{earned}/{check.points:g}"
     lines = [f"  {paint(mark, code)} {points:>6}  {_plain(check.title)}"]
+    indent = " " * 12
+    if check.quarantined:
+        lines += _wrapped("Worth nothing for now: see the note on quarantine above.", indent)
     if check.outcome is Outcome.PASS or check.hidden:
         return lines
-    indent = " " * 12
     if check.outcome is Outcome.BLOCKED:
         cause = titles.get(check.blocked_by or "", check.blocked_by or "another check")
         extra = "" if check.message.startswith("Not tried") else check.message
@@ -83,7 +85,7 @@ def _verdict(report: Report, paint: _Paint) -> list[str]:
             "  ",
         )
         return [paint(line, "35") for line in lines] + _wrapped(report.error or "no reason was told", "    ")
-    lost = [check for check in report.checks if check.outcome is not Outcome.PASS]
+    lost = [check for check in report.checks if check.outcome is not Outcome.PASS and not check.quarantined]
     score = f"Score: {report.score:g} of {report.possible:g}"
     if not lost:
         return ["  " + paint(score, "1;32")]
