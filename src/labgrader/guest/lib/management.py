@@ -1,4 +1,4 @@
-"""The grader's way into a virtual machine, apart from the lab: its interface lives in a network namespace of its own.
+"""The grader's way into a virtual machine, apart from the lab: an interface in a namespace of its own.
 
 The machine's management interface is moved into a namespace that only this program's sockets hold: no
 process lives there and no path leads there. Each connection that is accepted there is handed to an
@@ -74,7 +74,7 @@ def prepare():
 
 
 def make_namespace():
-    """A fresh network namespace; (its descriptor, listening TCP socket, UDP socket), this process outside of it."""
+    """Make a network namespace, and stay outside; (its descriptor, a listening TCP socket, a UDP socket)."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     _check(_libc.unshare(CLONE_NEWNET))
     try:
@@ -101,7 +101,7 @@ def _check(result):
 
 
 def find():
-    """(name, mac) of the management interface: the first that is none of the lab's; None while there is none."""
+    """(name, mac) of the management interface: the first that is none of the lab's; None if there is none."""
     lab = machine.lab_macs(machine.settings())
     return next(((name, mac) for name, mac in machine.interfaces() if mac not in lab), None)
 
@@ -138,7 +138,7 @@ def hand_over(connection, log):
     if pid:
         return pid
     try:
-        # Connections hold the namespace, and with it the interface: none may outlive this program.
+        # See end_sessions. An sshd forks, so this alone does not do it, but it does so at once.
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -201,14 +201,24 @@ def _listen(client, name, udp):
         return
     if lease is not None:
         configure(name, lease, udp)
-        said = "management: %s has %s\n" % (name, lease["address"])
-        sys.stderr.write(said)
+        sys.stderr.write("management: %s has %s\n" % (name, lease["address"]))
         sys.stderr.flush()
+
+
+def end_sessions():
+    """End what an earlier run left: a connection holds its namespace, and with it the interface."""
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and os.readlink("/proc/%s/exe" % entry) == SSHD[0]:
+                os.kill(int(entry), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended, or is a thread of the kernel's
 
 
 def main():
     """Wait for the management interface, take it, and serve."""
     machine.write("/proc/self/oom_score_adj", "-900")
+    end_sessions()
     inside, listener, udp = make_namespace()
     found = find()
     while found is None:  # its driver is still at work, or it comes back from the namespace of a killed one

@@ -68,7 +68,7 @@ def _dotted(raw):
 
 
 class Client:
-    """Asks until there is an address. ``ask(now)`` when ``due`` (monotonic seconds) is reached; ``take`` each packet."""
+    """Asks until there is an address: ``ask`` at ``due`` (monotonic seconds), ``take`` each packet."""
 
     def __init__(self, sock, mac):
         self.sock = sock

@@ -53,18 +53,14 @@ def set_up():
     os.chdir("/")
     machine.mount("none", "/", "", MS_REMOUNT | MS_NOATIME)
     for kind, place, flags, options in MOUNTS:
-        if not os.path.isdir(place):
-            os.mkdir(place)  # on a file system that was mounted just now
+        os.makedirs(place, exist_ok=True)  # /dev/pts, on a file system that was mounted just now
         machine.mount(kind, place, kind, flags, options)
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink("/proc/self/fd" + target, "/dev/" + name)
-    for path in ("/dev/ptmx", "/dev/shm"):
-        if os.path.lexists(path) and path.endswith("ptmx"):
-            os.unlink(path)
+    os.unlink("/dev/ptmx")  # the kernel's own, of the first instance of devpts
     os.symlink("pts/ptmx", "/dev/ptmx")
-    if not os.path.isdir("/dev/shm"):
-        os.mkdir("/dev/shm", 0o1777)
-        os.chmod("/dev/shm", 0o1777)
+    os.makedirs("/dev/shm", exist_ok=True)
+    os.chmod("/dev/shm", 0o1777)
     _load_drivers()
     machine.no_ipv6()
     machine.write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
@@ -78,7 +74,7 @@ def set_up():
 
 
 def _load_drivers():
-    """Ask for the drivers of what is plugged in, where the machine has a modprobe; our box's initrd has done it."""
+    """Load the drivers of what is plugged in, where there is a modprobe; our box's initrd has done it."""
     if not os.path.exists("/sbin/modprobe"):
         return
     wanted = set()
@@ -164,9 +160,9 @@ def _reap():
 
 def end(how):
     """End every process, keep what is on the disk, and switch off or start again. Never returns."""
-    for number, patience in ((signal.SIGTERM, END_S), (signal.SIGKILL, KILL_S)):
+    for last, patience in ((signal.SIGTERM, END_S), (signal.SIGKILL, KILL_S)):
         try:
-            os.kill(-1, number)
+            os.kill(-1, last)
             os.kill(-1, signal.SIGCONT)
         except ProcessLookupError:
             break

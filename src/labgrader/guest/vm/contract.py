@@ -12,7 +12,7 @@ LIB = "/usr/lib/labgrader"
 
 
 def files(guest):
-    """(path below /, source) of all that the project puts on a machine; guest: the folder with lib and rootfs."""
+    """(path below /, source) of all that the project puts on a machine; guest: the folder it is in."""
     pairs = [(LIB[1:] + "/install.py", os.path.join(guest, "install.py"))]
     for top, target in (("lib", LIB[1:]), ("rootfs", "")):
         for folder, names, found in os.walk(os.path.join(guest, top)):
@@ -25,7 +25,7 @@ def files(guest):
     return pairs
 
 
-def digest(guest):
+def digest(guest: str) -> str:
     """A short digest of these files: names, contents, and whether they are programs."""
     total = hashlib.sha256()
     for name, path in files(guest):

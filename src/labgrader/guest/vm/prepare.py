@@ -1,19 +1,22 @@
-"""Makes a virtual machine one of a lab's: ``python3 prepare.py SETTINGS.json``, as root, as often as one likes.
+"""Makes a virtual machine one of a lab's: ``python3 prepare.py SETTINGS.json``, as root, any number of times.
 
-Settings: {"hostname", "interfaces": [{"mac", "name"}], "disk_mb", "host_key", "authorized_key", "machine_id"}; the
-last three may be "": then the machine keeps or makes its own. On the project's own box all of it holds at
-once; on a machine with another system, from the next start on. Python 3.6 syntax, standard library only.
+Settings: {"hostname", "interfaces": [{"mac", "name"}], "disk_mb", "host_key", "authorized_key",
+"machine_id"}; the last three may be "": then the machine keeps or makes its own. On the project's own box
+all of it holds at once; on a machine with another system, from the next start on. Python 3.6 syntax,
+standard library only.
 """
 
 import json
 import os
+import pwd
 import re
 import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST = os.path.dirname(HERE)
-sys.path[:0] = [HERE, os.path.join(GUEST, "lib")]
+sys.path.insert(0, HERE)
+sys.path.insert(1, os.path.join(GUEST, "lib"))
 
 import contract
 import machine
@@ -57,11 +60,26 @@ def keep(given):
     if given.get("host_key"):
         contract.write(PLACE + "/host_key", given["host_key"], 0o600)
     if given.get("authorized_key"):
-        contract.write(PLACE + "/authorized_keys", given["authorized_key"].rstrip("\n") + "\n", 0o600)
+        key = given["authorized_key"].rstrip("\n") + "\n"
+        contract.write(PLACE + "/authorized_keys", key, 0o600)
+        _vagrants_key(key)
+
+
+def _vagrants_key(key):
+    """From now on Vagrant's own account takes the lab's key alone, not the one that every box knows."""
+    try:
+        account = pwd.getpwnam("vagrant")
+    except KeyError:
+        return
+    path = account.pw_dir + "/.ssh/authorized_keys"
+    contract.write(path, key, 0o600)
+    for place in (os.path.dirname(path), path):
+        os.chown(place, account.pw_uid, account.pw_gid)
+    os.chmod(os.path.dirname(path), 0o700)
 
 
 def own_box(given):
-    """The project's own box: nothing to install; newer files of the contract are laid on, and all holds at once."""
+    """The project's own box: no package is missing; other files of the contract than its own are laid on."""
     if _laid() != contract.digest(GUEST):
         contract.lay(GUEST)
         install()
@@ -79,7 +97,7 @@ def _laid():
 
 
 def install():
-    """Bring the machine to what the contract promises, by the contract's own program, and note which one it was."""
+    """Bring the machine to what the contract promises, and note which version of it that is."""
     status = os.spawnv(
         os.P_WAIT, "/usr/bin/python3", ["/usr/bin/python3", "-I", "/usr/lib/labgrader/install.py"]
     )

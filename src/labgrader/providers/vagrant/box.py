@@ -1,4 +1,4 @@
-"""`lab box build`: a Debian machine as a Vagrant box, for libvirt and for VirtualBox, from Debian packages alone.
+"""`lab box build`: a Debian machine as Vagrant boxes for libvirt and VirtualBox, from Debian packages alone.
 
 The root file system is the namespace hosts' image, so that both providers grade on the same programs; a
 kernel, a boot loader and an account for Vagrant come to it. Boxes are kept by a digest of all that.
@@ -97,8 +97,8 @@ def _build(wanted: box_kernel.Packages, digest: str, final: Path) -> None:
     free = shutil.disk_usage(final.parent).free
     if free < SPACE_BYTES:
         raise LabError(
-            f"Building a box needs {SPACE_BYTES >> 20} MB for a while in {final.parent}, and {free >> 20} MB are "
-            "free; make room, or set XDG_CACHE_HOME to a folder with more."
+            f"Building a box needs {SPACE_BYTES >> 20} MB for a while in {final.parent}, and {free >> 20} MB "
+            "are free; make room, or set XDG_CACHE_HOME to a folder with more."
         )
     image.say(f"Building the Debian box with {wanted.kernel} {wanted.kernel_version} (once)…")
     started = time.monotonic()

@@ -20,7 +20,7 @@ FAT_MB = 40
 ROOT_MB = 1536
 MBR_CODE = ("/usr/lib/syslinux/mbr/mbr.bin", "/usr/lib/SYSLINUX/mbr.bin", "/usr/share/syslinux/mbr.bin")
 FAT_LBA, LINUX = 0x0C, 0x83
-# quiet: each line on a serial console costs an emulated machine time. panic: a lost machine ends, and is seen.
+# quiet: a line on the serial console costs an emulated machine time. panic: seconds until it starts again.
 COMMAND_LINE = (
     "console=tty0 console=ttyS0,115200 quiet loglevel=3 net.ifnames=0 mitigations=off audit=0 apparmor=0 "
     "no_timer_check random.trust_cpu=on 8250.nr_uarts=1 panic=30"
@@ -112,7 +112,7 @@ def mbr(code: bytes, partitions: list[tuple[int, int, int]]) -> bytes:
 
 
 def convert(raw: Path, kind: str, target: Path) -> None:
-    """Write the disk in another format: "qcow2" (compressed) or "vmdk" (stream-optimised, as an OVF has it)."""
+    """Write the disk in another format: "qcow2" (compressed) or "vmdk" (stream-optimised, for an OVF)."""
     options = ["-O", "qcow2", "-c"] if kind == "qcow2" else ["-O", "vmdk", "-o", "subformat=streamOptimized"]
     run(["qemu-img", "convert", "-f", "raw", *options, str(raw), str(target)])
 

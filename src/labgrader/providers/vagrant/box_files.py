@@ -1,4 +1,4 @@
-"""The small texts of a box: what the guest contract does not bring, and what Vagrant reads beside the disk."""
+"""The small texts of a box: what the guest contract does not bring, and what Vagrant reads by the disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ MEMORY_MB = 256
 VAGRANT_ID = 900
 # Vagrant's well-known insecure public key: every Vagrant has its private half, which is no secret.
 INSECURE_KEY = (
-    "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltGEFHzD8+v1I2YJ6oX"
-    "evct1YeS0o9HZyN1Q9qgCgzUFtdOKLv6IedplqoPkcmF0aYet2PkEDo3MlTBckFXPITAMzF8dJSIFo9D8HfdOV0IAdx4O7PtixWKn5y2hMNG"
-    "0zQPyUecp4pzC6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+"
-    "FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ== vagrant insecure public key\n"
+    "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltGEFHz"
+    "D8+v1I2YJ6oXevct1YeS0o9HZyN1Q9qgCgzUFtdOKLv6IedplqoPkcmF0aYet2PkEDo3MlTBckFXPITAMzF8dJSIFo9D8Hfd"
+    "OV0IAdx4O7PtixWKn5y2hMNG0zQPyUecp4pzC6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP3NOTd0jMZEnDkbU"
+    "vxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ== vag"
+    "rant insecure public key\n"
 )
 # The first process listens for signals; these commands are where people and Vagrant look for them.
 SHUTDOWN = """\
@@ -112,7 +113,7 @@ def ovf(disk_name: str, disk_bytes: int, file_bytes: int) -> str:
 
 
 def _items() -> list[str]:
-    # ResourceType as in the CIM schema: 3 processor, 4 memory, 20 other storage controller, 17 disk, 10 network.
+    # ResourceType, CIM schema: 3 processor, 4 memory, 20 other storage controller, 17 disk, 10 network card.
     rows = (
         ("1 virtual CPU", 1, 3, {"VirtualQuantity": "1"}),
         (

@@ -22,10 +22,29 @@ DOWNLOAD_S = 600.0
 # Disks and network cards of VirtualBox and of QEMU, and what programs on a lab's machine ask the kernel for,
 # which would otherwise be loaded on demand: the answers of ss, the power button, capture filters.
 DRIVERS = (
-    "virtio_pci virtio_blk virtio_scsi virtio_net virtio_rng e1000 ahci ata_piix sd_mod ext4 "
-    "crc32c_intel crc32c_generic button evdev tcp_diag udp_diag raw_diag inet_diag unix_diag "
-    "af_packet_diag netlink_diag sch_fq_codel"
-).split()
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "virtio_net",
+    "virtio_rng",
+    "e1000",
+    "ahci",
+    "ata_piix",
+    "sd_mod",
+    "ext4",
+    "crc32c_intel",
+    "crc32c_generic",
+    "button",
+    "evdev",
+    "tcp_diag",
+    "udp_diag",
+    "raw_diag",
+    "inet_diag",
+    "unix_diag",
+    "af_packet_diag",
+    "netlink_diag",
+    "sch_fq_codel",
+)
 OPTIONAL = ("sch_fq_codel", "crc32c_intel")
 ROOTS = ("/dev/vda2", "/dev/sda2", "/dev/xvda2")
 INIT = f"""\
@@ -200,7 +219,7 @@ def _pack(tree: Path, modules: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def cpio_entry(name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> bytes:
-    """One entry of a cpio archive of the kernel's format ("newc", Documentation/driver-api/early-userspace)."""
+    """One entry of a cpio archive in the kernel's format, "newc" (see its initramfs buffer format)."""
     fields = [0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0]
     head = b"070701" + b"".join(f"{value:08x}".encode() for value in fields) + name.encode() + b"\0"
     return _fill(head) + _fill(content)
