@@ -18,7 +18,7 @@ from labgrader.doctor import Finding, State
 from labgrader.providers.netns import doctor_image, image, kernel_says
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCTOR = [sys.executable, "-P", "-m", "labgrader", "doctor"]
+DOCTOR = [sys.executable, "-P", "-m", "labgrader", "doctor", "--provider", "netns"]
 TELNETD = (
     "Package: inetutils-telnet\nVersion: 9\n\nPackage: inetutils-telnetd\nStatus: install ok\nVersion: {}\n\n"
 )
@@ -203,10 +203,37 @@ touch -d '40 days ago' {an_image}/{status}
             "2:2.4-2+deb12u1 is older than 2:2.4-2+deb12u3, so a student may log in as root (CVE-2026-24061)",
         ),
         (
-            "2:2.5-3ubuntu4",
+            "2:2.5-3ubuntu3",
             "noble",
             State.NOTE,
-            "2:2.5-3ubuntu4; whether CVE-2026-24061 is fixed in it is not known here for noble",
+            (
+                "2:2.5-3ubuntu3 is not newer than 2:2.5-3ubuntu4, "
+                "so a student may log in as root (CVE-2026-24061)"
+            ),
+        ),
+        (
+            "2:2.5-3ubuntu4.2",
+            "noble",
+            State.OK,
+            "2:2.5-3ubuntu4.2, with CVE-2026-24061 fixed as it was first published",
+        ),
+        (
+            "2:2.6-3",
+            "trixie",
+            State.NOTE,
+            "2:2.6-3 is not newer than 2:2.6-3, so a student may log in as root (CVE-2026-24061)",
+        ),
+        (
+            "2:2.6-3+deb13u1",
+            "trixie",
+            State.OK,
+            "2:2.6-3+deb13u1, with CVE-2026-24061 fixed as it was first published",
+        ),
+        (
+            "2:2.9-1",
+            "forky",
+            State.NOTE,
+            "2:2.9-1; whether CVE-2026-24061 is fixed in it is not known here for forky",
         ),
     ],
 )
@@ -371,4 +398,6 @@ def _as_nobody(tmp_path: Path, setup: str) -> subprocess.CompletedProcess[str]:
             break
     else:
         pytest.skip("not applicable: an ordinary user may run neither this Python nor the system's")
-    return doctor(setup or ":", argv=[*drop, python, "-P", "-m", "labgrader", "doctor"], env=env)
+    return doctor(
+        setup or ":", argv=[*drop, python, "-P", "-m", "labgrader", "doctor", "--provider", "netns"], env=env
+    )

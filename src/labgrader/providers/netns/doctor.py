@@ -196,7 +196,7 @@ def _cache() -> Finding:
 
 def _disk(have_image: bool) -> Finding:
     folder = image.cache_folder()
-    while not folder.exists():
+    while not os.path.exists(folder):  # also where a folder above it is closed to us
         folder = folder.parent
     free, needed = shutil.disk_usage(folder).free >> 20, image.BUILD_BYTES >> 20
     if free >= needed:

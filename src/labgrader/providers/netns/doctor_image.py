@@ -16,6 +16,14 @@ from labgrader.providers.netns import apt_sources, image, runtime
 OLD_DAYS = 30
 # Debian's changelog calls this version the complete fix of CVE-2026-24061 (a login as root without password).
 TELNETD_FIXED = {"bookworm": "2:2.4-2+deb12u3"}
+# The last one that has the hole, where no such word on the complete fix is known: Ubuntu's from its security
+# notices (UBUNTU-CVE-2026-24061.json); Debian's trixie was released with the version named.
+TELNETD_OPEN = {
+    "jammy": "2:2.2-2ubuntu0.1",
+    "noble": "2:2.5-3ubuntu4",
+    "questing": "2:2.6-1ubuntu3",
+    "trixie": "2:2.6-3",
+}
 
 
 def image_there() -> bool:
@@ -47,14 +55,22 @@ def telnetd(status: str, suite: str) -> Finding:
         return Finding(
             State.NOTE, name, "its version is unknown", "run: ./lab doctor --fix", fix=_renew_image
         )
-    version, fixed = found[1], TELNETD_FIXED.get(suite)
-    if fixed is None:
+    version, fixed, last = found[1], TELNETD_FIXED.get(suite), TELNETD_OPEN.get(suite)
+    if fixed is not None and _compared(version, "lt", fixed):
+        said = f"{version} is older than {fixed}, so a student may log in as root (CVE-2026-24061)"
+    elif last is not None and _compared(version, "le", last):
+        said = f"{version} is not newer than {last}, so a student may log in as root (CVE-2026-24061)"
+    elif fixed is None and last is None:
         said = f"{version}; whether CVE-2026-24061 is fixed in it is not known here for {suite}"
         return Finding(State.NOTE, name, said, "see the distribution's security tracker")
-    if subprocess.run(["dpkg", "--compare-versions", version, "lt", fixed]).returncode == 0:
-        said = f"{version} is older than {fixed}, so a student may log in as root (CVE-2026-24061)"
-        return Finding(State.NOTE, name, said, "run: ./lab doctor --fix", fix=_renew_image)
-    return Finding(State.OK, name, f"{version}, with CVE-2026-24061 fixed")
+    else:
+        how = "fixed" if fixed is not None else "fixed as it was first published"
+        return Finding(State.OK, name, f"{version}, with CVE-2026-24061 {how}")
+    return Finding(State.NOTE, name, said, "run: ./lab doctor --fix", fix=_renew_image)
+
+
+def _compared(version: str, relation: str, other: str) -> bool:
+    return subprocess.run(["dpkg", "--compare-versions", version, relation, other]).returncode == 0
 
 
 def _make_image() -> str:

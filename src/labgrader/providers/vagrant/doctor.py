@@ -14,6 +14,7 @@ from labgrader.errors import UsageError
 from labgrader.providers.vagrant import doctor_host as host
 from labgrader.providers.vagrant import doctor_install, doctor_libvirt, doctor_virtualbox, settings
 from labgrader.providers.vagrant.doctor_host import Needs, Version
+from labgrader.providers.vagrant.settings import Settings
 
 OLDEST = (2, 3, 0)
 # No question to its maker's server whether there is a newer one, and no Vagrantfile of whoever stands where.
@@ -34,7 +35,7 @@ def findings() -> Iterator[Finding]:
         yield _version(path, found, answer)
         if found is not None:
             plugins = host.ask([path, "plugin", "list"], environment=QUIET).out
-    yield home(Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d"))
+    yield home(_home())
     try:
         chosen = settings.read()
     except UsageError as error:
@@ -43,6 +44,7 @@ def findings() -> Iterator[Finding]:
     needs = host.needs()
     for broken in needs.broken:
         yield Finding(State.NOTE, "a lab that cannot be read", broken)
+    yield box(chosen, _home() / "boxes")
     yield memory(needs, *host.memory_mb(host.read("/proc/meminfo")))
     ways: dict[str, Callable[[], Iterator[Finding]]] = {
         doctor_virtualbox.WAY: lambda: doctor_virtualbox.findings(found, needs),
@@ -57,7 +59,7 @@ def findings() -> Iterator[Finding]:
 
 def called(way: str) -> str:
     """What a way is called in a verdict, and how it is chosen where that takes something."""
-    if way == settings.Settings().hypervisor or os.environ.get("VAGRANT_DEFAULT_PROVIDER"):
+    if way == Settings().hypervisor or os.environ.get("VAGRANT_DEFAULT_PROVIDER"):
         return NAMES[way]
     return f"{NAMES[way]} (VAGRANT_DEFAULT_PROVIDER={way})"
 
@@ -102,6 +104,32 @@ def home(folder: Path) -> Finding:
         what = f"{folder} belongs to somebody else, perhaps because of a sudo vagrant"
         return Finding(State.LACKS, name, what, f'run: sudo chown -R "$USER": {folder}')
     return Finding(State.OK, name, str(folder))
+
+
+def box(chosen: Settings, boxes: Path) -> Finding:
+    """Whether the machines' box is in Vagrant's folder of boxes (lib/vagrant/box_collection.rb)."""
+    name, wanted = "box", " ".join(filter(None, (chosen.box_name, chosen.box_version)))
+    built = chosen.box == "built"
+    folders = (
+        f"{chosen.box_name.replace('/', '-VAGRANTSLASH-')}{'-*' if built else ''}/{chosen.box_version or '*'}"
+    )
+    if any(boxes.glob(f"{folders}/**/metadata.json")):
+        return Finding(State.OK, name, wanted)
+    if built:
+        return Finding(State.NOTE, name, f"{wanted} is not made yet", "run: ./lab box build", fix=_make_box)
+    what = f"{wanted} is not here yet; Vagrant fetches it from its catalogue for the first lab"
+    return Finding(State.NOTE, name, what, "where that cannot be reached: export LABGRADER_BOX=built")
+
+
+def _make_box() -> str:
+    from labgrader.providers.vagrant import VagrantProvider
+
+    VagrantProvider().prepare()
+    return "Made the box and gave it to Vagrant."
+
+
+def _home() -> Path:
+    return Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
 
 
 def _open(folder: Path) -> str:

@@ -258,7 +258,7 @@ def _disk(path: str, needs: Needs) -> Finding:
 def disk(name: str, folder: Path, needs: Needs) -> Finding:
     """Whether the machines of the labs have room in `folder`, all labs' kept at once or at least one's."""
     there = folder
-    while not there.exists():
+    while not os.path.exists(there):  # also where a folder above it is closed to us
         there = there.parent
     room = os.statvfs(there)
     free = room.f_bavail * room.f_frsize >> 20

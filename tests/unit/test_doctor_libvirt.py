@@ -1,0 +1,232 @@
+"""What the doctor makes of libvirt's texts, and of Vagrant's own."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labgrader.doctor import State
+from labgrader.providers.vagrant import doctor
+from labgrader.providers.vagrant import doctor_libvirt as libvirt
+from labgrader.providers.vagrant.doctor_host import Clash, Needs, Version
+from labgrader.providers.vagrant.settings import Settings
+
+REFUSED = "error: failed to connect to the hypervisor\nerror: {}\n"
+SOCKET = "Failed to connect socket to '/var/run/libvirt/libvirt-sock'"
+POLKIT = (
+    "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'"
+)
+LAN = IPv4Network("192.168.1.0/24")
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint", "units", "state", "message", "remedy"),
+    [
+        (0, "", [], State.OK, "answers at qemu:///system", None),
+        (
+            1,
+            f"{SOCKET}: Permission denied",
+            ["libvirtd.service"],
+            State.LACKS,
+            f"does not let alice in (error: {SOCKET}: Permission denied)",
+            "run: sudo usermod -aG libvirt alice, then log in anew",
+        ),
+        (
+            1,
+            POLKIT,
+            [],
+            State.LACKS,
+            f"does not let alice in (error: {POLKIT})",
+            "run: sudo usermod -aG libvirt alice, then log in anew",
+        ),
+        (
+            1,
+            f"{SOCKET}: No such file or directory",
+            ["libvirtd.service"],
+            State.LACKS,
+            "is not running",
+            "run: sudo systemctl enable --now libvirtd.service",
+        ),
+        (
+            1,
+            "Failed to connect socket to '/var/run/libvirt/virtqemud-sock': Connection refused",
+            ["virtqemud.service"],
+            State.LACKS,
+            "is not running",
+            "run: sudo systemctl enable --now virtqemud.service",
+        ),
+        (
+            None,
+            "no answer within 30 s",
+            [],
+            State.LACKS,
+            "does not answer: error: no answer within 30 s",
+            "run: virsh -c qemu:///system version",
+        ),
+    ],
+)
+def test_why_libvirts_daemon_cannot_be_used(
+    status: int | None, complaint: str, units: list[str], state: State, message: str, remedy: str | None
+) -> None:
+    found = libvirt.daemon(status, REFUSED.format(complaint), user="alice", root=False, units=units)
+    assert (found.state, found.message, found.remedy) == (state, message, remedy)
+
+
+def test_a_daemon_that_systemd_does_not_know_is_installed() -> None:
+    complaint = REFUSED.format(
+        "Failed to connect socket to '/run/libvirt/libvirt-sock': No such file or directory"
+    )
+    found = libvirt.daemon(1, complaint, user="root", root=True)
+    assert found.packages == ("libvirt-daemon-system",)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("vagrant-libvirt (0.11.2, system)\n", "0.11.2"),
+        (
+            "vagrant-env (0.1.3, global)\nvagrant-libvirt (0.12.2, global)\n  - Version Constraint: 0\n",
+            "0.12.2",
+        ),
+        ("vagrant-libvirt-extra (1.0, global)\n", None),
+        ("No plugins installed.\n", None),
+        ("", None),
+    ],
+)
+def test_the_plugin_in_vagrants_list(text: str, version: str | None) -> None:
+    assert libvirt.plugin_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("usable", "driver", "state"),
+    [
+        (True, "kvm", State.OK),
+        (False, "kvm", State.LACKS),
+        (False, "qemu", State.NOTE),
+        (True, "qemu", State.NOTE),
+    ],
+)
+def test_emulation_must_be_asked_for_and_is_told(usable: bool, driver: str, state: State) -> None:
+    found = libvirt.emulation(usable, "" if usable else "No such file or directory", driver)
+    assert found.state is state
+    if not usable:
+        assert "No such file or directory" in found.message
+    if state is State.LACKS:
+        assert found.remedy is not None
+        assert found.remedy.startswith("export LABGRADER_LIBVIRT_DRIVER=qemu: ")
+
+
+def test_a_clash_is_worse_the_more_it_hides() -> None:
+    same = libvirt.judged(Clash(LAN, ("tcp-server",), LAN, "wlp2s0", "wlp2s0"))
+    assert same.state is State.LACKS
+    assert same.line == (
+        "lacks  addresses with libvirt: 192.168.1.0/24 (tcp-server) is also this machine's 192.168.1.0/24 "
+        "(wlp2s0); leave wlp2s0 while machines are up, or use --provider netns or VirtualBox"
+    )
+    broad = IPv4Network("192.168.0.0/16")
+    assert (
+        libvirt.judged(Clash(LAN, ("tcp-server",), broad, "a route through tun0", "tun0")).state is State.NOTE
+    )
+    own = IPv4Network("10.121.0.0/24")
+    management = libvirt.judged(Clash(own, ("management",), own, "eth0", "eth0"))
+    assert management.state is State.LACKS
+    assert management.remedy == "export LABGRADER_MANAGEMENT=10.X.0.0/24 with another X"
+
+
+def test_a_name_server_that_a_bridge_would_hide_is_told() -> None:
+    networks = {IPv4Network("114.114.114.0/24"): ("network-services",), LAN: ("tcp-server",)}
+    servers = [IPv4Address("9.9.9.9"), IPv4Address("114.114.114.114")]
+    (found,) = libvirt.hidden_nameservers(servers, networks)
+    assert found.state is State.NOTE
+    assert found.message.startswith("114.114.114.114 is in 114.114.114.0/24, a lab's network, ")
+
+
+def test_bridges_of_networks() -> None:
+    text = (
+        "Name:           labgrader-mgmt\nUUID:           5e9\nActive:         yes\nBridge:         virbr7\n"
+    )
+    assert libvirt.bridges([text, "", "Name: x\nBridge:         virbr9\n"]) == ["virbr7", "virbr9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [("10.121.0.0/24", True), ("10.121.0.5/24", False), ("fe80::/64", False), ("", False)],
+)
+def test_the_management_network_that_is_asked_for(text: str, network: bool) -> None:
+    assert (libvirt.management(text) is not None) == network
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("Vagrant 2.3.4\n", (2, 3, 4)),
+        ("Vagrant 2.4.10.dev\n", (2, 4, 10)),
+        ("/usr/lib/ruby/vendor_ruby/x.rb:1: warning: loading in progress\nVagrant 2.3.7\n", (2, 3, 7)),
+        (
+            "A new version of Vagrant is available: 2.4.9 (installed version: 2.4.1)!\nVagrant 2.4.1\n",
+            (2, 4, 1),
+        ),
+        ("vagrant: command not found\n", None),
+        ("", None),
+    ],
+)
+def test_vagrants_version_among_warnings(text: str, version: Version | None) -> None:
+    assert doctor.version(text) == version
+
+
+@given(st.text())
+def test_no_text_in_place_of_vagrants_is_too_much(text: str) -> None:
+    assert doctor.version(text) is None or text.count("Vagrant ")
+    assert libvirt.plugin_version(text) is None or "vagrant-libvirt (" in text
+    libvirt.bridges([text])
+    libvirt.management(text)
+    assert libvirt.daemon(1, text, user="alice", root=False).state is State.LACKS
+
+
+@pytest.mark.parametrize(
+    ("available", "total", "state"),
+    [(3000, 4000, State.OK), (1000, 4000, State.NOTE), (1000, 1500, State.LACKS)],
+)
+def test_memory_of_the_largest_lab(available: int, total: int, state: State) -> None:
+    found = doctor.memory(Needs({}, (), 2, "network-services", 2048), total, available)
+    assert found.state is state
+    assert found.message.startswith("the machines of network-services take 2048 MB")
+
+
+def test_vagrants_folder_is_opened_to_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / ".vagrant.d"
+    assert doctor.home(folder).state is State.OK
+    folder.mkdir()
+    assert doctor.home(folder).state is State.OK
+    folder.chmod(0o500)
+    found = doctor.home(folder)
+    assert found.state is State.LACKS
+    assert found.remedy == f"run: chmod u+rwx {folder}"
+    assert found.fix is not None
+    assert found.fix() == f"Opened {folder} to its owner."
+    assert doctor.home(folder).state is State.OK
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_boxes_is_looked_into(tmp_path: Path) -> None:
+    fetched = Settings("virtualbox", "el8", "almalinux/8", "8.10.20240821")
+    built = Settings("libvirt", "built", "labgrader/debian12", None)
+    assert doctor.box(fetched, tmp_path).line == (
+        "note   box: almalinux/8 8.10.20240821 is not here yet; Vagrant fetches it from its catalogue for "
+        "the first lab; where that cannot be reached: export LABGRADER_BOX=built"
+    )
+    assert doctor.box(built, tmp_path).fix is not None
+    for place in (
+        "almalinux-VAGRANTSLASH-8/8.10.20240821/amd64/virtualbox",
+        "labgrader-VAGRANTSLASH-debian12-3f9/0/libvirt",
+    ):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "metadata.json").write_text("{}")
+    assert doctor.box(fetched, tmp_path).state is State.OK
+    assert doctor.box(built, tmp_path).state is State.OK
+    newer = Settings("virtualbox", "el8", "almalinux/8", "8.10.20250101")
+    assert doctor.box(newer, tmp_path).state is State.NOTE
