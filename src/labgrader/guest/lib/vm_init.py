@@ -6,6 +6,7 @@ off, SIGTERM or SIGINT: again). Python 3.6 syntax, standard library only.
 """
 
 import ctypes
+import errno
 import fcntl
 import glob
 import os
@@ -54,11 +55,16 @@ def set_up():
     machine.mount("none", "/", "", MS_REMOUNT | MS_NOATIME)
     for kind, place, flags, options in MOUNTS:
         os.makedirs(place, exist_ok=True)  # /dev/pts, on a file system that was mounted just now
-        machine.mount(kind, place, kind, flags, options)
-    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        os.symlink("/proc/self/fd" + target, "/dev/" + name)
-    os.unlink("/dev/ptmx")  # the kernel's own, of the first instance of devpts
-    os.symlink("pts/ptmx", "/dev/ptmx")
+        try:
+            machine.mount(kind, place, kind, flags, options)
+        except OSError as error:
+            if error.errno != errno.EBUSY:  # another system's initrd has mounted it
+                raise
+    links = [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")]
+    for name, target in [*((n, "/proc/self/fd" + t) for n, t in links), ("ptmx", "pts/ptmx")]:
+        if os.path.lexists("/dev/" + name):  # such as the ptmx of the first instance of devpts
+            os.unlink("/dev/" + name)
+        os.symlink(target, "/dev/" + name)
     os.makedirs("/dev/shm", exist_ok=True)
     os.chmod("/dev/shm", 0o1777)
     _load_drivers()
@@ -122,9 +128,9 @@ def serve():
         ready = select.select([wake, *buttons], [], [], wait)[0]
         for fd in ready:
             if fd == wake:
-                for number in os.read(wake, 4096):
-                    if number in ASKS:
-                        return ASKS[number]
+                asked = [ASKS[signal.Signals(value)] for value in os.read(wake, 4096) if value in ASKS]
+                if asked:
+                    return asked[0]
             elif _pressed(fd, buttons):
                 return OFF
         if way_in in _reap():

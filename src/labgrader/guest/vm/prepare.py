@@ -13,14 +13,14 @@ import re
 import socket
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-GUEST = os.path.dirname(HERE)
-sys.path.insert(0, HERE)
-sys.path.insert(1, os.path.join(GUEST, "lib"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(1, os.path.join(os.path.dirname(sys.path[0]), "lib"))
 
 import contract
 import machine
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+GUEST = os.path.dirname(HERE)
 PLACE = "/etc/labgrader"
 BOX = PLACE + "/box"
 DIGEST = PLACE + "/guest-digest"

@@ -1,4 +1,4 @@
-"""What both kinds of prepared systemd machine share: commands, units, and replacing what a package brought."""
+"""What the preparation of a systemd machine is made of: commands, units, removing what packages brought."""
 
 import contextlib
 import glob

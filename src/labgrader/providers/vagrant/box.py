@@ -70,8 +70,8 @@ def cache_folder() -> Path:
 
 def _digest(wanted: box_kernel.Packages) -> str:
     total = hashlib.sha256(f"{image.image_path().name} {wanted}".encode())
-    for name in SOURCES:
-        total.update(Path(__file__).with_name(name).read_bytes())
+    for path in (*(Path(__file__).with_name(name) for name in SOURCES), box_files.SHUTDOWN):
+        total.update(path.read_bytes())
     return total.hexdigest()[:16]
 
 

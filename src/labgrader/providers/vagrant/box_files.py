@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+SHUTDOWN = Path(__file__).resolve().parents[2] / "guest" / "vm" / "shutdown.sh"
 NAME = "labgrader-debian"
 MEMORY_MB = 256
 VAGRANT_ID = 900
@@ -16,17 +18,6 @@ INSECURE_KEY = (
     "vxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ== vag"
     "rant insecure public key\n"
 )
-# The first process listens for signals; these commands are where people and Vagrant look for them.
-SHUTDOWN = """\
-#!/bin/sh
-# poweroff, halt, reboot, shutdown: asks the machine's first process; whatever the delay, it is now.
-signal=USR2
-case "$0" in *reboot) signal=TERM ;; esac
-for word in "$@"; do
-  case "$word" in -r | --reboot) signal=TERM ;; esac
-done
-exec kill -s "$signal" 1
-"""
 SUDOERS = """\
 Defaults:vagrant !fqdn,!pam_session,!pam_setcred,!syslog
 vagrant ALL=(ALL) NOPASSWD: ALL
@@ -57,7 +48,7 @@ class File:
 def files(guest_digest: str) -> list[File]:
     """What a box has beyond the namespace hosts' image."""
     return [
-        File("usr/sbin/shutdown", SHUTDOWN, 0o755),
+        File("usr/sbin/shutdown", SHUTDOWN.read_text(encoding="utf-8"), 0o755),
         File("etc/sudoers.d/vagrant", SUDOERS, 0o440),
         File("etc/hostname", "box\n"),
         File("etc/fstab", "# The first process mounts what a lab's machine needs.\n"),
