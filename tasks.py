@@ -104,13 +104,18 @@ def clean(_: Context) -> None:
         "paths": "a file or test id; all tests without it",
         "keyword": "only the tests whose names fit this expression (pytest's -k)",
         "fast": "leave out the tests marked slow",
+        "vagrant": "the tests with virtual machines instead, in namespaces of their own; as root",
     },
 )
 def run_tests(
-    _: Context, paths: list[str] | None = None, keyword: str | None = None, fast: bool = False
+    _: Context,
+    paths: list[str] | None = None,
+    keyword: str | None = None,
+    fast: bool = False,
+    vagrant: bool = False,
 ) -> None:
     """Run labgrader's own tests; what stands after -- goes to pytest as it is."""
-    commands.test(keyword, paths or [], fast)
+    commands.test(keyword, paths or [], fast, vagrant)
 
 
 @task(

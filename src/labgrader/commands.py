@@ -149,13 +149,13 @@ def _removed() -> list[str]:
     return [line for name in NAMES for line in provider(name).clean()]
 
 
-def test(keyword: str | None, paths: list[str], fast: bool) -> None:
+def test(keyword: str | None, paths: list[str], fast: bool, vagrant: bool) -> None:
     """Run the project's tests; leaves with 0, or 1 if one failed. What stands after `--` is pytest's."""
     from labgrader.develop import developer
 
     # Taken from the command line itself: invoke's remainder has lost where each word ends.
     rest = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-    raise SystemExit(developer.test(keyword, paths, rest, fast=fast))
+    raise SystemExit(developer.test(keyword, paths, rest, fast=fast, vagrant=vagrant))
 
 
 def bench(runs: int, json_path: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -19,21 +21,31 @@ LINTERS = {
 }
 # pytest's own numbers (pytest.ExitCode) as ours: 1 something failed, 2 wrong usage, 3 our machinery.
 STATUS = {0: 0, 3: 3, 4: 2, 5: 2}
+VAGRANT_TESTS = ["tests/vagrant", "tests/vagrant_box"]
 
 
-def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool) -> int:
+def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, vagrant: bool) -> int:
     """Run the project's tests with this interpreter's pytest; returns an exit status.
 
     keyword: pytest's -k. paths: files or test ids (default: all). rest: further arguments for pytest.
-    fast: leave out the tests marked `slow`. Raises UsageError where pytest is not installed.
+    fast: leave out the tests marked `slow`. vagrant: those marked `vagrant` instead of all others, in a room
+    of their own. Raises UsageError where pytest or, for `vagrant`, something of the machine is missing.
     """
     _must_have("pytest", "test")
-    argv = [sys.executable, "-m", "pytest", *paths]
+    argv = [sys.executable, "-P", "-m", "pytest"]
     if keyword is not None:
         argv += ["-k", keyword]
-    if fast:
-        argv += ["-m", "not slow"]
-    return STATUS.get(_run(argv + rest), 1)
+    argv += ["-m", ("vagrant" if vagrant else "not vagrant") + (" and not slow" if fast else "")]
+    if not vagrant:
+        return STATUS.get(_run([*argv, *paths, *rest]), 1)
+    from labgrader.develop import vagrant_tests
+
+    vagrant_tests.check_machine()
+    vagrant_tests.install()
+    vagrant_tests.prepare()
+    with vagrant_tests.room(os.environ) as (before, environment):
+        argv = [*before, *argv, *(paths or VAGRANT_TESTS), *rest]
+        return STATUS.get(_run(argv, signal.SIGTERM, environment), 1)
 
 
 def lint() -> int:
@@ -58,14 +70,16 @@ def _must_have(module: str, task: str) -> None:
         raise UsageError(f"{module} is not installed in this environment; ./lab {task} installs it.")
 
 
-def _run(argv: list[str]) -> int:
-    """Run a command in the checkout to its end; SIGTERM reaches it as one Ctrl-C, so that it tidies up."""
-    process = subprocess.Popen(argv, cwd=ROOT)
+def _run(
+    argv: list[str], end: signal.Signals = signal.SIGINT, environment: Mapping[str, str] | None = None
+) -> int:
+    """Run a command in the checkout to its end; SIGTERM reaches it as the signal that lets it tidy up."""
+    process = subprocess.Popen(argv, cwd=ROOT, env=environment)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         # The terminal sends Ctrl-C to both of us; twice would break its tidying up.
         if number == signal.SIGTERM:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
