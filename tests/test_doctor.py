@@ -288,6 +288,25 @@ def _pretend_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **setting
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
 
+@only_root
+def test_a_network_that_the_machine_has_too_is_told_and_harmless() -> None:
+    script = """
+ip link add home0 type veth peer name home1
+ip link set home1 up
+ip addr add 192.168.1.17/24 dev home0
+ip link set home0 up
+exec "$@"
+"""
+    done = doctor(argv=["unshare", "--net", "sh", "-ec", script, "sh", *DOCTOR])
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = lines_of(done)
+    assert found["addresses"] == (
+        "note   addresses: 192.168.1.0/24 (network-services, tcp-server) is also this machine's "
+        "192.168.1.0/24 (home0); harmless, the labs' networks lie in namespaces of their own"
+    )
+    assert found["a throw-away lab"].startswith("ok ")
+
+
 def test_fix_removes_what_a_killed_run_left(runtime_folder: Path) -> None:
     dead = runtime_folder / "labgrader" / "deadbeef"
     dead.mkdir(parents=True, mode=0o700)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgrader.providers.vagrant import doctor_host as host
+from labgrader import doctor_host as host
 
 INTEL = """\
 processor\t: 0

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgrader.doctor import State
+from labgrader.doctor_host import Clash, Needs, Version
 from labgrader.providers.vagrant import doctor
 from labgrader.providers.vagrant import doctor_libvirt as libvirt
-from labgrader.providers.vagrant.doctor_host import Clash, Needs, Version
 from labgrader.providers.vagrant.settings import Settings
 
 REFUSED = "error: failed to connect to the hypervisor\nerror: {}\n"

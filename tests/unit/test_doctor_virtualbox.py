@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labgrader import doctor_host as host
 from labgrader.doctor import State
-from labgrader.providers.vagrant import doctor_host as host
+from labgrader.doctor_host import Needs, Version
 from labgrader.providers.vagrant import doctor_kvm as kvm
 from labgrader.providers.vagrant import doctor_virtualbox as virtualbox
-from labgrader.providers.vagrant.doctor_host import Needs, Version
 from labgrader.providers.vagrant.doctor_kvm import Kvm
 
 NOT_LOADED = """\
@@ -288,7 +288,7 @@ def test_room_for_one_lab_is_needed_and_for_all_is_better(tmp_path: Path, labs: 
 
 
 def test_too_little_room_for_one_lab_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "GREW_MB", 10**12)
+    monkeypatch.setattr(virtualbox, "GREW_MB", 10**12)
     found = virtualbox.disk("machines", tmp_path, Needs({}, (), 1, "", 0))
     assert found.state is State.LACKS
     assert found.remedy == "free some"

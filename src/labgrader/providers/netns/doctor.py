@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from labgrader import doctor_host
 from labgrader.doctor import Finding, State, install_command
 from labgrader.errors import LabError, LabgraderError
 from labgrader.model import spec
@@ -57,6 +58,7 @@ def findings() -> Iterator[Finding]:
     yield _cache()
     yield _disk(have_image)
     yield _memory()
+    yield addresses()
     yield from image_findings(have_image)
     yield _stale()
 
@@ -215,6 +217,17 @@ def _memory() -> Finding:
         return Finding(State.OK, "memory", f"{free} MB available")
     return Finding(
         State.NOTE, "memory", f"{free} MB available, and one lab may take {MEMORY_MB} MB", "free some"
+    )
+
+
+def addresses() -> Finding:
+    """Whether a lab has a network that is this machine's too, which is harmless here and worth knowing."""
+    found = doctor_host.own_clashes(doctor_host.needs().networks)
+    if not found:
+        return Finding(State.OK, "addresses", "no network of a lab is one of this machine's")
+    said = "; ".join(clash.words for clash in found)
+    return Finding(
+        State.NOTE, "addresses", f"{said}; harmless, the labs' networks lie in namespaces of their own"
     )
 
 

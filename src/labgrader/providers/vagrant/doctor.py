@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from labgrader import doctor_host as host
 from labgrader.doctor import Finding, State, install_command
+from labgrader.doctor_host import Needs, Version
 from labgrader.errors import UsageError
-from labgrader.providers.vagrant import doctor_host as host
 from labgrader.providers.vagrant import doctor_install, doctor_libvirt, doctor_virtualbox, settings
-from labgrader.providers.vagrant.doctor_host import Needs, Version
 from labgrader.providers.vagrant.settings import Settings
 
 OLDEST = (2, 3, 0)

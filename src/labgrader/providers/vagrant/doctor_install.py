@@ -6,7 +6,7 @@ import os
 import platform
 
 from labgrader.doctor import has_dnf
-from labgrader.providers.vagrant.doctor_host import Version, dotted
+from labgrader.doctor_host import Version, dotted
 
 
 def vagrant() -> str:

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labgrader import doctor_host as host
 from labgrader.doctor import Finding, State, has_dnf
-from labgrader.providers.vagrant import doctor_host as host
-from labgrader.providers.vagrant.doctor_host import Version
+from labgrader.doctor_host import Version
 
 TAKES_AT_LOAD = (6, 12)
 CAN_SHARE = (6, 16)

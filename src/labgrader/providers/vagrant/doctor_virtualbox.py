@@ -17,14 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from labgrader import doctor_host as host
 from labgrader.doctor import Finding, State, has_dnf, install_command
+from labgrader.doctor_host import Needs, Version
 from labgrader.printable import printable
-from labgrader.providers.vagrant import doctor_host as host
 from labgrader.providers.vagrant import doctor_install, doctor_kvm
-from labgrader.providers.vagrant.doctor_host import Needs, Version
 
 WAY = "virtualbox"
 OLDEST = (6, 1)
+GREW_MB = 2048  # what the disks of one lab's machines grow to, snapshot included
+BOX_MB = 2048  # a box unpacked, from which the machines are cloned
 OLDEST_VAGRANT: Mapping[Version, Version] = {
     (6, 1): (2, 2, 7),
     (7, 0): (2, 3, 2),
@@ -262,7 +264,7 @@ def disk(name: str, folder: Path, needs: Needs) -> Finding:
         there = there.parent
     room = os.statvfs(there)
     free = room.f_bavail * room.f_frsize >> 20
-    one, every = host.BOX_MB + host.GREW_MB, host.BOX_MB + needs.labs * host.GREW_MB
+    one, every = BOX_MB + GREW_MB, BOX_MB + needs.labs * GREW_MB
     if free >= every:
         return Finding(State.OK, name, f"{folder}, {free} MB free")
     what = f"{folder} has {free} MB free; all labs' machines take about {every} MB, one lab's {one} MB"

@@ -1,4 +1,4 @@
-"""What several doctors ask of a machine: processor, modules, memory, networks. Parsers take texts."""
+"""What the doctors of several providers ask of a machine. Parsers are functions of texts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ ANSWER_S = 30
 SBIN = ":/usr/sbin:/sbin"
 # A VPN that takes all traffic does it with two halves of everything: whatever is more specific still wins.
 TOO_BROAD = 4
-GREW_MB = 2048  # what the disks of one lab's machines grow to, snapshot included
-BOX_MB = 2048  # a box unpacked, from which the machines are cloned
 
 Version = tuple[int, ...]
 
