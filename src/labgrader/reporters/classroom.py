@@ -1,0 +1,64 @@
+"""GitHub Classroom: the result that its autograding reporter takes, one a student. Pure.
+
+The reporter adds up `tests[].score` and shows the sum against `max_score`; where that is 0 it reports no
+points at all, which is what an incomplete report needs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from labgrader.model.class_results import ClassResults
+from labgrader.model.results import CheckResult, Outcome, Report, Status
+from labgrader.reporters import student_text
+from labgrader.reporters.student_text import plain
+from labgrader.reporters.written import Written, file_names
+
+FOLDER = "classroom"
+
+
+def render(results: ClassResults) -> Written:
+    """`classroom/STUDENT.json` for each report; base64 of one is the value of RUNNER_RESULTS."""
+    names = file_names(row.student for row in results.rows)
+    files = {
+        f"{FOLDER}/{name}.json": _json(one(row.report))
+        for name, row in zip(names, results.rows, strict=True)
+        if row.report is not None
+    }
+    told = [f"{plain(row.student)}: {plain(row.trouble or '')}" for row in results.rows if row.report is None]
+    return Written(files, tuple(told))
+
+
+def one(report: Report) -> dict[str, Any]:
+    """One student's result; `status` is pass, fail or error."""
+    if report.status is Status.INCOMPLETE:
+        test = {"name": "Graded", "status": "error", "score": 0, "message": student_text.RUN_AGAIN}
+        return {"version": 1, "status": "error", "max_score": 0, "tests": [test]}
+    counted = [check for check in report.checks if not check.quarantined]
+    tests = [_test(check, report) for check in counted]
+    if report.status is Status.REJECTED:
+        message = student_text.of_report(report)
+        score = report.score or 0
+        tests = [
+            {"name": student_text.CAN_BE_USED, "status": "fail", "score": score, "message": message},
+        ]
+    status = "pass" if report.full_marks else "fail"
+    return {"version": 1, "status": status, "max_score": report.possible, "tests": tests}
+
+
+def _test(check: CheckResult, report: Report) -> dict[str, Any]:
+    passed = check.outcome is Outcome.PASS
+    return {
+        "name": plain(check.title),
+        "status": "pass" if passed else "fail",
+        "score": check.earned,
+        "max_score": check.points,
+        "message": student_text.of_check(check, report) or ("" if passed else "Not shown: a hidden check."),
+        "test_code": plain(check.id),
+        "execution_time": f"{check.duration_s:.3f}s",
+    }
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    return (json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
