@@ -70,13 +70,19 @@ def prove(
         "providers": "with commas between; their verdicts are compared",
         "out": "folder of the results (default: one of the day in ~/.local/state/labgrader/nightly)",
         "every": "just each N-th of the mutants by name",
+        "unfinished": "only go on with a run that was cut off; where there is none, do nothing",
     },
 )
 def nightly(
-    _: Context, lab: str | None = None, providers: str = "netns", out: str | None = None, every: int = 1
+    _: Context,
+    lab: str | None = None,
+    providers: str = "netns",
+    out: str | None = None,
+    every: int = 1,
+    unfinished: bool = False,
 ) -> None:
     """Prove all labs on each provider, compare, and write what was found; goes on after a reboot."""
-    commands.nightly(lab, commands.providers_asked(None, providers), out, every)
+    commands.nightly(lab, commands.providers_asked(None, providers), out, every, unfinished)
 
 
 @task(

@@ -71,6 +71,16 @@ def lab(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
             ["prove", "tcp-server", "network-services"],
             "./lab prove does not know what to do with 'network-services': ",
         ),
+        (["prove", "--every", "0"], "--every 0: 1 is every mutant, 2 each second."),
+        (
+            ["prove", "--provider", "netns", "--providers", "netns"],
+            "--provider and --providers: give one of them.",
+        ),
+        (["prove", "--providers", "netns,"], "--providers netns,: write names with commas between"),
+        (["prove", "--providers", "netns,netns"], "The provider netns is named twice"),
+        (["nightly", "--providers", "netns,cloud"], "There is no provider 'cloud' (there are: "),
+        (["nightly", "xyz"], f"There is no lab 'xyz' (there are: {LABS})."),
+        (["nightly", "--out", "README.md"], "--out README.md: that is a file; name a folder."),
         (["bench", "--runs", "0"], "--runs 0: at least one pair must be measured."),
         (["list", "--long"], "./lab list has no option --long."),
         (["clean", "everything"], "./lab clean does not know what to do with 'everything': ./lab clean"),
@@ -96,7 +106,7 @@ def test_the_overview_names_the_two_commands_of_a_newcomer(words: list[str]) -> 
     assert done.stderr == ""
     assert "./lab check tcp-server examples/submissions/tcp_server.py" in done.stdout
     assert "./lab doctor " in done.stdout
-    for task in ("bench", "check", "clean", "doctor", "lint", "list", "prove", "test"):
+    for task in ("bench", "check", "clean", "doctor", "lint", "list", "nightly", "prove", "test"):
         assert f"\n  {task} " in done.stdout
 
 
@@ -110,7 +120,7 @@ def test_help_of_a_task_says_what_each_argument_is(words: list[str]) -> None:
 
 
 def test_every_argument_of_every_task_has_a_help() -> None:
-    for task in ("bench", "check", "clean", "doctor", "lint", "list", "prove", "test"):
+    for task in ("bench", "check", "clean", "doctor", "lint", "list", "nightly", "prove", "test"):
         lines = lab(task, "--help").stdout.splitlines()[3:]
         for line in lines:
             assert len(line.split(maxsplit=2)) == 3 or not line, f"{task}: {line}"

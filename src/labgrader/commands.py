@@ -89,7 +89,9 @@ def prove(
         raise SystemExit(3 if any(finding.ours for finding in wrong) else 2)
 
 
-def nightly(lab_name: str | None, provider_names: list[str], out: str | None, every: int) -> None:
+def nightly(
+    lab_name: str | None, provider_names: list[str], out: str | None, every: int, unfinished: bool
+) -> None:
     """Prove all labs (or one) on each provider and compare them; leaves with 0, 1 or 3."""
     from labgrader.nightly import job
     from labgrader.prove import makers
@@ -101,7 +103,17 @@ def nightly(lab_name: str | None, provider_names: list[str], out: str | None, ev
     labs = [spec.find(name) for name in ([lab_name] if lab_name else spec.lab_names())]
     folder = Path(out).resolve() if out is not None else None
     providers = makers(provider_names)
-    raise SystemExit(job.run(labs, providers, doctor=_doctor_says, clean=_removed, out=folder, every=every))
+    raise SystemExit(
+        job.run(
+            labs,
+            providers,
+            doctor=_doctor_says,
+            clean=_removed,
+            out=folder,
+            every=every,
+            unfinished=unfinished,
+        )
+    )
 
 
 def _doctor_says(provider_name: str) -> tuple[bool, str]:

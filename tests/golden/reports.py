@@ -97,8 +97,11 @@ QUARANTINED = replace(
     ),
     possible=90.0,
     notes=(
-        "«Started again at once after it served a client, the program listens again» is in quarantine since "
-        "2026-03-02: netns and vagrant do not agree on it. It is tried and told, but worth none of its 10 points.",
+        (
+            "«Started again at once after it served a client, the program listens again» is in quarantine "
+            "since 2026-03-02: netns and vagrant do not agree on it. It is tried and told, but worth none of "
+            "its 10 points."
+        ),
     ),
 )
 ALL = {

@@ -42,8 +42,7 @@ class _Night:
     sections: list[Section] = field(default_factory=list)
 
     def say(self, line: str) -> None:
-        now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
-        text = f"{now} {printable(line, LINE)}"
+        text = f"{_now():%H:%M:%S} {printable(line, LINE)}"
         print(text, flush=True)
         try:
             with (self.journal.out / LOG).open("a", encoding="utf-8") as stream:
@@ -77,11 +76,13 @@ def run(
     out: Path | None = None,
     every: int = 1,
     repeats: int = 3,
+    unfinished: bool = False,
 ) -> int:
     """The whole job, or what is left of it where the same job was cut off; returns its exit status.
 
     Results go to `out` (default: a folder of the day). Returns 0 if all holds, 1 if a lab or a check
-    disagrees, 3 if our machinery or the machine failed. Raises UsageError while another run is under way.
+    disagrees, 3 if our machinery or the machine failed. `unfinished`: only go on with a run that was cut off,
+    and do nothing (0) where there is none. Raises UsageError while another run is under way.
     """
     with lock.held(state() / "lock"):
         key: dict[str, Any] = {
@@ -93,6 +94,9 @@ def run(
             "repeats": repeats,
             "out": str(out) if out else None,
         }
+        if unfinished and journal.resume(_place(), key, _now()) is None:
+            print("There is no run to go on with.")
+            return 0
         night = _Night(_journal(key, out))
         try:
             status = _night(night, labs, providers, doctor, clean, every, repeats)
@@ -183,11 +187,12 @@ def _cleaned(clean: Clean) -> tuple[list[str], str]:
         return clean(), ""
     except LabgraderError as error:
         return [], error.message
+    except Exception as error:
+        return [], f"labgrader itself failed: {type(error).__name__}: {error}"
 
 
 def _journal(key: Mapping[str, Any], out: Path | None) -> Journal:
-    now = datetime.datetime.now().astimezone()
-    path = state() / "journal.jsonl"
+    now, path = _now(), _place()
     found = journal.resume(path, key, now)
     try:
         if found is None:
@@ -199,6 +204,14 @@ def _journal(key: Mapping[str, Any], out: Path | None) -> Journal:
     except OSError as error:
         raise UsageError(f"--out {found.out if found else out}: {error.strerror}.") from error
     return found
+
+
+def _place() -> Path:
+    return state() / "journal.jsonl"
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now().astimezone()
 
 
 def _folder_of(now: datetime.datetime) -> Path:
