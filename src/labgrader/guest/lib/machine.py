@@ -98,7 +98,7 @@ def mount_scratch(known):
             owner, mode = (0, 0), 0o1777
         if path == "/dev/shm":
             mode = 0o1777
-        options = "size=%dm,nr_inodes=4k,mode=%o,uid=%d,gid=%d" % (known["disk_mb"], mode, *owner)
+        options = "size=%dm,nr_inodes=4096,mode=%o,uid=%d,gid=%d" % (known["disk_mb"], mode, *owner)
         mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
@@ -106,7 +106,7 @@ def _scratch():
     # Ours alone, known by their bound on files: a system's own tmpfs on /tmp has another size.
     with open("/proc/self/mounts") as file:
         rows = [line.split() for line in file]
-    return {row[1] for row in rows if row[2] == "tmpfs" and "nr_inodes=4k" in row[3].split(",")}
+    return {row[1] for row in rows if row[2] == "tmpfs" and "nr_inodes=4096" in row[3].split(",")}
 
 
 def no_ipv6():
