@@ -17,10 +17,16 @@ def doctor(name: str) -> tuple[bool, str]:
 
 
 def main() -> int:
-    lab, out = sys.argv[1:]
+    lab, out, *more = sys.argv[1:]
     providers = {**makers(["netns"]), "forgetful": Forgetful}
     return job.run(
-        [spec.find(lab)], providers, doctor=doctor, clean=provider("netns").clean, out=Path(out), repeats=1
+        [spec.find(lab)],
+        providers,
+        doctor=doctor,
+        clean=provider("netns").clean,
+        out=Path(out),
+        repeats=1,
+        unfinished="--unfinished" in more,
     )
 
 

@@ -32,9 +32,9 @@ class Place:
         self.lab, self.out, self.state = lab, folder / "out", folder / "state"
         self.journal = self.state / "labgrader/nightly/journal.jsonl"
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.proving.night", str(self.lab.folder), str(self.out)],
+            [sys.executable, "-P", "-m", "tests.proving.night", str(self.lab.folder), str(self.out), *more],
             cwd=ROOT,
             env={**os.environ, "XDG_STATE_HOME": str(self.state), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
             stdin=subprocess.DEVNULL,
@@ -164,6 +164,7 @@ def test_stopped_by_a_signal_it_cleans_up_and_can_go_on(
     place: Callable[[str], Place], own_folders: Path
 ) -> None:
     one = place("one")
+    assert ended(one.start("--unfinished")) == (0, "There is no run to go on with.\n")
     process = one.start()
     await_steps(one, process, 2)
     process.send_signal(signal.SIGINT)
@@ -173,8 +174,9 @@ def test_stopped_by_a_signal_it_cleans_up_and_can_go_on(
     while left := list((own_folders / "labgrader").iterdir()):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
-    status, said = ended(one.start())
+    status, said = ended(one.start("--unfinished"))
     assert status == 1 and "going on after" in said
+    assert ended(one.start("--unfinished")) == (0, "There is no run to go on with.\n")
     assert Counter(one.steps()) == Counter(dict.fromkeys(ALL_STEPS, 1))
 
 
