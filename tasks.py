@@ -103,6 +103,21 @@ def clean(_: Context) -> None:
 
 
 @task(
+    positional=["lab"],
+    help={"lab": "only this lab's; those of all labs without it", "remove": "remove them, disks and all"},
+)
+def machines(_: Context, lab: str | None = None, remove: bool = False) -> None:
+    """List the machines that are kept for the provider vagrant, or remove them."""
+    commands.machines(lab, remove)
+
+
+@task(positional=["action"], help={"action": "build: make the boxes that the provider vagrant uses offline"})
+def box(_: Context, action: str) -> None:
+    """Make a Vagrant box from Debian packages (`lab box build`), for machines that reach no box catalogue."""
+    commands.box(action)
+
+
+@task(
     name="test",
     positional=["paths"],
     iterable=["paths"],

@@ -8,11 +8,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgrader.errors import SubmissionError, UsageError
 from labgrader.model import spec
 from labgrader.model.results import Report, exit_status
+
+if TYPE_CHECKING:
+    from labgrader.providers import Provider
 
 
 def list_labs() -> None:
@@ -28,13 +31,14 @@ def check(
     lab_name: str, submission_path: str, provider_name: str, settings: list[str], json_path: str | None
 ) -> None:
     """Grade one submission; prints the feedback and leaves with the contract's exit status."""
+    from labgrader.providers import provider
     from labgrader.reporters.terminal import feedback
 
     lab = spec.find(lab_name)
     parameters = spec.parameters(lab, _settings(settings))
     if json_path is not None:
         _must_be_writable(Path(json_path))
-    report = _graded(lab, parameters, submission_path, provider_name)
+    report = _graded(lab, parameters, submission_path, provider(provider_name))
     if json_path is not None:
         _write_json(Path(json_path), report.to_json())
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -161,6 +165,33 @@ def _removed() -> list[str]:
     return [line for name in NAMES for line in provider(name).clean()]
 
 
+def machines(lab_name: str | None, remove: bool) -> None:
+    """List the machines that Vagrant's labs keep, or remove those of one lab, or all that nobody uses."""
+    from labgrader.providers import vagrant
+
+    if lab_name is not None:
+        spec.find(lab_name)
+    if remove:
+        for line in vagrant.remove_kept(lab_name):
+            print(f"Removed {line}")
+    kept = [item for item in vagrant.kept() if lab_name in (None, item.lab)]
+    for item in kept:
+        print(item.line)
+    if not kept:
+        print("No machines are kept.")
+
+
+def box(action: str) -> None:
+    """Build the boxes of Debian packages, and print where they are."""
+    from labgrader.providers.vagrant import box as boxes
+
+    if action != "build":
+        raise UsageError(f"lab box {action}: there is only lab box build.")
+    built = boxes.build()
+    print(built.libvirt)
+    print(built.virtualbox)
+
+
 def test(keyword: str | None, paths: list[str], fast: bool, vagrant: bool) -> None:
     """Run the project's tests; leaves with 0, or 1 if one failed. What stands after `--` is pytest's."""
     from labgrader.develop import developer
@@ -191,17 +222,15 @@ def lint() -> None:
     raise SystemExit(developer.lint())
 
 
-def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, provider_name: str) -> Report:
+def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, chosen: Provider) -> Report:
     from labgrader import runner
     from labgrader.intake import submission
-    from labgrader.providers import provider
 
-    chosen = provider(provider_name)
     path = lab.folder / "reference" if submission_path == "reference" else Path(submission_path)
     try:
         collected = submission.collect(path, runner.file_rules(lab))
     except SubmissionError as error:
-        return runner.rejected(lab, parameters, provider_name, submission.student_id(path), error.message)
+        return runner.rejected(lab, parameters, chosen.name, submission.student_id(path), error.message)
     chosen.prepare()
     job = runner.Job(lab, collected, parameters)
     return runner.grade(job, chosen, progress=lambda text: print(text, file=sys.stderr))

@@ -109,7 +109,6 @@ def rejected(lab: Lab, parameters: Mapping[str, int], provider: str, student: st
 
 def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine.Quarantine) -> Report:
     seen = _Seen()
-    deadline = time.monotonic() + job.lab.limits.wall_s
     lab: RunningLab | None = None
     with tempfile.TemporaryFile() as log:
         child = _fork_session(job, log.fileno())
@@ -117,9 +116,11 @@ def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine
             begun = time.monotonic()
             lab = provider.start(topology(job.lab), job.lab.limits)
             lease = lab.ready()
-            seen.held = lease.held
+            seen.held, seen.versions = lease.held, lease.versions
             seen.timings["create_s"] = time.monotonic() - begun
             child.hand_over(session.lease_json(lease))
+            # Only now: how long machines take to be made is not the student's time.
+            deadline = time.monotonic() + job.lab.limits.wall_s
             _listen(child, seen, deadline, job.lab.limits.wall_s)
         except LabError as error:
             seen.broken = ("lab", error.message)
@@ -256,7 +257,7 @@ def _take(seen: _Seen, event: dict[str, Any]) -> None:
         seen.timings["apply_s"] = event["seconds"]
     elif kind == "done":
         seen.timings["checks_s"] = event["seconds"]
-        seen.versions = event["versions"]
+        seen.versions = {**seen.versions, **event["versions"]}
         seen.done = True
     elif kind == "broken":
         seen.broken = (event["kind"], event["message"])

@@ -118,7 +118,9 @@ class Kept:
 
     @property
     def line(self) -> str:
-        return f"{self.lab}  {self.hypervisor}  {self.state}  made {self.age_s / 86400:.1f} days ago  labgrader-{self.id}-…"
+        """What it is, for a person."""
+        age = f"made {self.age_s / 86400:.1f} days ago"
+        return f"{self.lab}  {self.hypervisor}  {self.state}  {age}  labgrader-{self.id}-…"
 
 
 def kept() -> list[Kept]:

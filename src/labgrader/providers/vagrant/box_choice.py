@@ -11,6 +11,7 @@ from labgrader.providers.vagrant.project import TOP, say
 from labgrader.providers.vagrant.settings import Settings
 
 ADD_S = 600.0
+FAMILY = "labgrader/debian12"
 # How Vagrant writes the / of a name in a folder's name (lib/vagrant/box_collection.rb).
 SLASH = "-VAGRANTSLASH-"
 
@@ -20,7 +21,7 @@ def ensure(settings: Settings) -> Settings:
     if settings.box != "built":
         return settings
     built = box.build()
-    name = f"{settings.box_name.partition('@')[0]}-{built.digest[:12]}"
+    name = f"{FAMILY}-{built.digest[:12]}"
     chosen = dataclasses.replace(settings, box_name=name)
     if not added(name, settings.hypervisor):
         path = {"libvirt": built.libvirt, "virtualbox": built.virtualbox}[settings.hypervisor]

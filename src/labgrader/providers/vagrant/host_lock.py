@@ -77,7 +77,7 @@ def _open() -> int:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         try:
-            # First without O_CREAT, which the kernel refuses on another user's file here (fs.protected_regular).
+            # Without O_CREAT, which the kernel refuses on another user's file here (fs.protected_regular).
             return os.open(path(), flags)
         except FileNotFoundError:
             handle = os.open(path(), flags | os.O_CREAT, 0o666)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,6 @@ from labgrader.remote.transport import Connection
 
 UP_S = 600.0  # and for each machine its boot's time-out
 SNAPSHOT_S = 300.0
-HALT_S = 120.0
 DESTROY_S = 300.0
 SSH_S = 60.0
 RESTORES_AT_ONCE = 2
@@ -78,7 +78,8 @@ def reset(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Acces
 
 def switch_off(slot: Slot, settings: Settings) -> None:
     """Cut the machines' power: what is worth keeping of them is in the snapshot."""
-    vagrant(slot, settings, "halt", "--force", deadline_s=HALT_S)
+    with host_lock.held(say) if settings.hypervisor == "virtualbox" else contextlib.nullcontext():
+        leftovers.switch_off(settings.hypervisor, slot.prefix)
     slot.become(slots.OFF)
 
 
@@ -94,7 +95,7 @@ def remove(slot: Slot) -> list[str]:
                 removed.append(f"machines of lab {slot.read('slot.json').get('lab')}, made in {slot.folder}")
             except LabError as error:
                 say(
-                    f"Vagrant could not remove the machines itself ({error.message}); going on by their names."
+                    f"Vagrant could not remove the machines ({error.message}); going on by their names."
                 )
         removed += leftovers.remove(settings.hypervisor, slot.prefix)
         if settings.hypervisor == "virtualbox" and before is not None and slot.state == slots.MAKING:

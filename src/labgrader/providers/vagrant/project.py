@@ -125,7 +125,10 @@ def vagrant(slot: Slot, settings: Settings, *arguments: str, deadline_s: float) 
 def reached_at(slot: Slot, settings: Settings) -> Mapping[str, tuple[str, int]]:
     """Where Vagrant says that each machine's SSH is: name to (address, port)."""
     answer = vagrant(slot, settings, "ssh-config", deadline_s=120)
-    found = {item.host: (item.address, item.port) for item in machine_readable.ssh_config(answer.text)}
+    found = {
+        item.host: (item.address, item.port)
+        for item in machine_readable.ssh_config(machine_readable.plain(answer.lines))
+    }
     if missing := set(slot.read("keys.json")) - set(found):
         raise LabError(
             f"Vagrant does not say how to reach {', '.join(sorted(missing))}; the full log: {slot.log}"

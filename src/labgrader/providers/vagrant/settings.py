@@ -14,12 +14,11 @@ from labgrader.errors import UsageError
 
 HYPERVISORS = ("virtualbox", "libvirt")
 BOXES = Path(__file__).with_name("boxes.yaml")
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`hypervisor` is Vagrant's word for its provider; `box` a key of boxes.yaml; the rest as Vagrant takes it."""
+    """`hypervisor` is Vagrant's word for its provider, `box` a key of boxes.yaml, the rest as Vagrant takes it."""
 
     hypervisor: str = "virtualbox"
     box: str = "el8"
@@ -27,7 +26,6 @@ class Settings:
     box_version: str | None = None
     driver: str = "kvm"
     boot_timeout_s: int = 300
-    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -35,8 +33,18 @@ class Settings:
         return f"{self.hypervisor} {self.box_name} {self.box_version} {self.driver}"
 
 
+def kvm_is_usable() -> bool:
+    """Whether machines can run on the processor itself: without its flags a /dev/kvm opens and boots nothing."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        return False
+    words = flags[1].split() if flags else []
+    return ("vmx" in words or "svm" in words) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that VAGRANT_DEFAULT_PROVIDER, LABGRADER_BOX and the like ask for; UsageError for a wrong one."""
+    """What VAGRANT_DEFAULT_PROVIDER, LABGRADER_BOX and the like ask for; UsageError for a wrong one."""
     hypervisor = environment.get("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
     if hypervisor not in HYPERVISORS:
         raise UsageError(

@@ -1,0 +1,274 @@
+"""The provider end to end: labs on real machines, made by libvirt, and by Vagrant's code for VirtualBox.
+
+`virtualbox` here is the stand-in on QEMU (stand_in/README.md): Vagrant's provider and our Vagrantfile are
+real, VirtualBox is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labgrader.providers.vagrant import host_lock
+from labgrader.providers.vagrant.box import Boxes
+from tests.vagrant.conftest import Hypervisor
+
+TOP = Path(__file__).resolve().parents[2]
+CHECK_S = 600.0
+# Somebody else's, which must stay: a name like ours that is none of ours.
+FOREIGN = "labgrader-notours-v0"
+
+
+class Lab:
+    """Runs `lab` commands with one hypervisor, and looks at what is there."""
+
+    def __init__(self, hypervisor: Hypervisor, tmp_path: Path) -> None:
+        self.hypervisor = hypervisor
+        self.state = tmp_path / "state"
+        self.environment = {
+            **hypervisor.environment,
+            "LABGRADER_BOX": "built",
+            "XDG_STATE_HOME": str(self.state),
+            "PYTHONPATH": str(TOP / "src"),
+        }
+        self.report = tmp_path / "report.json"
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "labgrader", *words],
+            cwd=TOP,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, status: int = 0) -> tuple[str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=CHECK_S)
+        print(f"lab {' '.join(words)}\n{out}{err}")
+        assert process.returncode == status, (out + err)[-3000:]
+        return out, err
+
+    def check(self, lab: str, submission: str | Path, status: int = 0) -> dict[str, Any]:
+        words = ["check", lab, str(submission), "--provider", "vagrant", "--json", str(self.report)]
+        self.run(*words, status=status)
+        data: dict[str, Any] = json.loads(self.report.read_text())
+        return data
+
+    def ours(self) -> set[str]:
+        """Names of machines, disks, networks, bridges, locks and slots of ours that there are."""
+        found = {f"slot {path.name}" for path in self.state.glob("labgrader/vagrant/????????")}
+        if host_lock.path().exists():
+            found.add("lock")
+        if self.hypervisor.provider == "libvirt":
+            for words in (
+                ("list", "--all", "--name"),
+                ("net-list", "--all", "--name"),
+                ("vol-list", "default"),
+            ):
+                done = subprocess.run(
+                    ["virsh", "-c", "qemu:///system", *words], capture_output=True, text=True, check=False
+                )
+                found |= {word for line in done.stdout.splitlines() for word in line.split()[:1]}
+        else:
+            done = subprocess.run(
+                ["VBoxManage", "list", "vms"],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found |= {line.split('"')[1] for line in done.stdout.splitlines() if '"' in line}
+            links = subprocess.run(["ip", "-j", "link"], capture_output=True, check=True).stdout
+            found |= {link["ifname"] for link in json.loads(links)} - {"lo"}
+        # The box is Vagrant's to keep: its disk in libvirt's pool, the machine that clones are linked to.
+        return {name for name in found if not _is_the_box_s(name)} - {"Name", "---" * 30}
+
+
+def _is_the_box_s(name: str) -> bool:
+    return "_vagrant_box_image_" in name or name.startswith(("labgrader-debian", "---")) or name == "Name"
+
+
+@pytest.fixture(params=["libvirt", "virtualbox"])
+def lab(request: pytest.FixtureRequest, box: Boxes, tmp_path: Path) -> Iterator[Lab]:
+    """A state folder of its own; what a failed test left is removed with it."""
+    made = Lab(request.getfixturevalue(request.param), tmp_path)
+    yield made
+    subprocess.run(
+        [sys.executable, "-P", "-m", "labgrader", "machines", "--remove"],
+        cwd=TOP,
+        env=made.environment,
+        capture_output=True,
+        timeout=CHECK_S,
+    )
+
+
+def seconds_of(report: dict[str, Any]) -> float:
+    return float(sum(report["timings"][name] for name in ("create_s", "apply_s", "checks_s")))
+
+
+def test_lab_from_nothing_to_nothing(lab: Lab, record_property: Callable[[str, object], None]) -> None:
+    # The larger lab on the real hypervisor, the smaller on the stand-in, which restores them one by one.
+    name = "network-services" if lab.hypervisor.provider == "libvirt" else "tcp-server"
+    first = lab.check(name, "reference")
+    assert (first["status"], first["score"]) == ("graded", 100.0)
+    assert first["provider"] == "vagrant"
+    assert first["versions"]["vagrant"]
+    if lab.hypervisor.provider == "virtualbox":
+        assert "StandIn" in first["versions"]["virtualbox"], "a report never takes it for a VirtualBox"
+
+    out, _ = lab.run("machines")
+    assert f"{name}  {lab.hypervisor.provider}  off" in out
+    assert lab.run("clean")[0].strip() in ("Nothing was left behind.", f"Removed lock {host_lock.path()}")
+
+    # The second lease: another student, with a mistake; nothing of the first one's is there.
+    folder = TOP / "labs" / name / "mutants"
+    mutant = folder / ("telnet-everybody" if name == "network-services" else "closes-late")
+    mutant = mutant if mutant.is_dir() else sorted(folder.iterdir())[0]
+    second = lab.check(name, mutant, status=1)
+    assert second["score"] < 100.0
+    third = lab.check(name, "reference")
+    assert third["score"] == 100.0, "the mutant's traces are gone"
+    restore_s = third["timings"]["create_s"]
+    record_property(f"{lab.hypervisor.provider}: restore", restore_s)
+    record_property(f"{lab.hypervisor.provider}: restore to score", seconds_of(third))
+    print(f"{lab.hypervisor.provider}: restore {restore_s:.1f} s, to the score {seconds_of(third):.1f} s")
+
+    lab.run("machines", "--remove")
+    lab.run("clean")
+    assert lab.ours() == set()
+
+
+# What the grader says, or the slot's state, when a phase has begun.
+PHASES = ("making", "up", "snapshot", "restoring", "grading")
+
+
+def test_killed_in_each_phase_leaves_nothing_after_clean(lab: Lab) -> None:
+    stranger = _stranger(lab)
+    for phase in PHASES:
+        if phase in ("restoring", "grading"):
+            lab.check("tcp-server", "reference")
+        process = lab.start("check", "tcp-server", "reference", "--provider", "vagrant")
+        _await_phase(lab, process, phase)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        out, _ = lab.run("clean")
+        assert "Removed" in out, phase
+        assert lab.ours() == stranger, phase
+        assert lab.run("clean")[0] == "Nothing was left behind.\n", phase
+    _remove_stranger(lab)
+
+
+def _await_phase(lab: Lab, process: subprocess.Popen[str], phase: str) -> None:
+    wanted = {
+        "making": " up --provider",
+        "up": "Booting VM" if lab.hypervisor.provider == "virtualbox" else "Starting domain",
+        "snapshot": " snapshot save",
+        "restoring": " snapshot restore",
+        "grading": None,
+    }[phase]
+    deadline = time.monotonic() + CHECK_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        for folder in lab.state.glob("labgrader/vagrant/????????"):
+            try:
+                log = (folder / "vagrant.log").read_text(errors="replace")
+                state = json.loads((folder / "slot.json").read_text())["state"]
+            except (OSError, ValueError):
+                continue
+            # Of this command only: the log of earlier ones stands before it.
+            began = log.rfind(" snapshot restore") if phase == "grading" else 0
+            if wanted is not None and wanted in log and (phase != "restoring" or state == "leased"):
+                return
+            if phase == "grading" and state == "leased" and log.count("exit status 0", began) >= 1:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{phase} did not come")
+
+
+def _stranger(lab: Lab) -> set[str]:
+    """Make a machine that is somebody else's, by hand."""
+    if lab.hypervisor.provider == "libvirt":
+        xml = (
+            f"<domain type='qemu'><name>{FOREIGN}</name><memory>4096</memory>"
+            "<os><type>hvm</type></os></domain>"
+        )
+        path = lab.state.parent / "stranger.xml"
+        path.write_text(xml)
+        subprocess.run(["virsh", "-q", "-c", "qemu:///system", "define", str(path)], check=True)
+        return {FOREIGN}
+    return set()
+
+
+def _remove_stranger(lab: Lab) -> None:
+    if lab.hypervisor.provider == "libvirt":
+        subprocess.run(["virsh", "-q", "-c", "qemu:///system", "undefine", FOREIGN], check=True)
+
+
+def test_missing_box_is_one_sentence_and_nothing_is_scored(lab: Lab) -> None:
+    lab.environment["LABGRADER_BOX"] = "el8"
+    out, err = lab.run("check", "tcp-server", "reference", "--provider", "vagrant", status=3)
+    assert "almalinux/8" in out + err
+    assert "Traceback" not in out + err
+    assert "Score: 100" not in out
+    lab.run("clean")
+    assert lab.ours() == set()
+
+
+def test_machine_that_hangs_is_our_failure(lab: Lab) -> None:
+    lab.check("tcp-server", "reference")
+    process = lab.start(
+        "check", "tcp-server", "reference", "--provider", "vagrant", "--json", str(lab.report)
+    )
+    _await_phase(lab, process, "grading")
+    _freeze(lab)
+    out, err = process.communicate(timeout=CHECK_S)
+    report = json.loads(lab.report.read_text())
+    # Frozen machines are given up, and new ones made: either they are frozen too soon to matter, or a
+    # second attempt grades. In no case is there a point lost.
+    assert (process.returncode, report["status"]) in ((3, "incomplete"), (0, "graded")), out + err
+    assert report["score"] in (None, 100.0)
+
+
+def _freeze(lab: Lab) -> None:
+    """Stop the machines' processors, as a hypervisor in trouble does; their connections stay open."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if words.startswith(b"/usr/bin/qemu-system") and b"-v0" in words:
+                os.kill(int(entry.name), signal.SIGSTOP)
+
+
+def test_vagrantfile_works_by_hand(lab: Lab, tmp_path: Path) -> None:
+    """`LAB=… vagrant up`, without labgrader around it: validated with this provider's own checks."""
+    environment = {
+        **lab.environment,
+        "LAB": "network-services",
+        "VAGRANT_DOTFILE_PATH": str(tmp_path / "dot"),
+        "LABGRADER_LIBVIRT_DRIVER": "qemu",
+    }
+    done = subprocess.run(["vagrant", "validate"], cwd=TOP, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "validated successfully" in done.stdout
+    done = subprocess.run(
+        ["vagrant", "validate"], cwd=TOP, env={**environment, "LAB": ""}, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "network-services, tcp-server" in done.stdout + done.stderr
+    shutil.rmtree(tmp_path / "dot", ignore_errors=True)
