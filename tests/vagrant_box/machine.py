@@ -1,4 +1,4 @@
-"""A virtual machine on QEMU for the tests: booted from a box's own disk, reached through a port of loopback."""
+"""A virtual machine on QEMU for the tests: boots from a box's own disk, reached through a port of loopback."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Machine:
     started: float = field(default_factory=time.monotonic)
 
     def login(self, user: str, key: paramiko.PKey, deadline_s: float = BOOT_S) -> paramiko.SSHClient:
-        """Log in, trying again until the machine answers; a refused key is an AuthenticationException at once."""
+        """Log in, trying again until the machine answers; AuthenticationException where it refuses the key."""
         deadline = time.monotonic() + deadline_s
         while True:
             assert self.process.poll() is None, f"QEMU has ended; the console: {self.console()}"
@@ -103,7 +103,7 @@ class Machine:
 
 @contextlib.contextmanager
 def booted(box: Path, folder: Path, kind: str, memory_mb: int = 256) -> Iterator[Machine]:
-    """A machine from the box's disk, nothing of it kept; `kind` of hardware: "virtio" or "ahci" (and e1000)."""
+    """A machine from the box's disk; `kind` of hardware: "virtio", or "ahci" with an e1000."""
     with tarfile.open(box) as archive:
         name = next(name for name in archive.getnames() if name.endswith((".img", ".vmdk")))
         archive.extract(name, folder, filter="data")

@@ -6,6 +6,7 @@ boots them: that VirtualBox imports the second is not shown here.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import shlex
@@ -120,11 +121,8 @@ def test_the_grader_comes_in_as_root_by_its_own_key_and_the_pinned_host_key(prep
             "V0",
             MACHINE_ID,
         ]
-    another = Access(
-        "v0", "root", new_key().public, prepared.client.private, None, "127.0.0.1", prepared.machine.port
-    )
     with pytest.raises(LabError, match="another machine answers"):
-        Connection(another)
+        Connection(dataclasses.replace(prepared.access(), host_key=new_key().public))
 
 
 def test_a_prepared_machine_no_longer_takes_the_key_that_every_box_knows(prepared: Prepared) -> None:
@@ -196,7 +194,10 @@ def test_preparing_again_changes_nothing(prepared: Prepared) -> None:
 
 
 def test_the_way_in_comes_back_when_it_is_killed(prepared: Prepared) -> None:
-    find = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q '^[^ ]*python3 -IS .*/management.py' && echo ${p#/proc/}; done"
+    find = (
+        "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | "
+        "grep -q '^[^ ]*python3 -IS .*/management.py' && echo ${p#/proc/}; done"
+    )
     with prepared.connect() as connection:
         pid = connection.run(f"{find}; true").stdout.decode().split()
         assert len(pid) == 1
@@ -269,12 +270,3 @@ def test_the_virtualbox_disk_boots_on_a_sata_disk_with_an_intel_card(
             assert run(first, "ip -o link | cut -d: -f2").split() == ["lo", "eth0"]
             first.exec_command("sudo shutdown -h now")  # as Vagrant halts a machine
             machine.process.wait(20)
-
-
-def test_a_machine_is_not_prepared_with_settings_that_make_no_sense(boxes: box.Boxes) -> None:
-    """Told in one sentence; run here, as an ordinary program, on a file only."""
-    from tests.vagrant_box.machine import REPOSITORY
-
-    script = REPOSITORY / "src/labgrader/guest/vm/prepare.py"
-    done = subprocess.run(["python3", str(script), "/nonexistent"], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("prepare: ") and done.stderr.count("\n") == 1

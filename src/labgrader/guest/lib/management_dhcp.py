@@ -105,13 +105,13 @@ class Client:
         said = reply(packet, self.mac, self._number)
         if said is None:
             return None
-        if said["kind"] == OFFER and self.offer is None and self.lease is None:
+        if said["kind"] == OFFER and said["server"] and self.offer is None and self.lease is None:
             self.offer = said
             self._wait, self.due = SHORTEST_S, now
         elif said["kind"] == NAK:
             self.offer = self.lease = None
             self._wait, self.due = SHORTEST_S, now
-        elif said["kind"] == ACK:
+        elif said["kind"] == ACK and said["address"] != "0.0.0.0":
             fresh = self.lease is None or self.lease["address"] != said["address"]
             self.lease, self.offer = said, None
             self._wait = SHORTEST_S

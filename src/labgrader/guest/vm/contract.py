@@ -11,7 +11,7 @@ import shutil
 LIB = "/usr/lib/labgrader"
 
 
-def files(guest):
+def files(guest: str) -> list:
     """(path below /, source) of all that the project puts on a machine; guest: the folder it is in."""
     pairs = [(LIB[1:] + "/install.py", os.path.join(guest, "install.py"))]
     for top, target in (("lib", LIB[1:]), ("rootfs", "")):
@@ -54,7 +54,7 @@ def put(source, target):
     os.rename(fresh, target)
 
 
-def write(path, text, mode=0o644):
+def write(path: str, text: str, mode: int = 0o644) -> None:
     """Write a small file in one step; root's, with these permissions from its first moment."""
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
     fresh = path + ".labgrader-new"

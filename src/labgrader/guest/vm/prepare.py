@@ -36,16 +36,20 @@ def read_settings(path):
     if not isinstance(given, dict) or not NAME.match(str(given.get("hostname", ""))):
         raise ValueError("%s names no usable hostname." % path)
     names = []
-    for item in given.get("interfaces", []):
-        if not MAC.match(str(item.get("mac"))) or not INTERFACE.match(str(item.get("name"))):
+    for item in given.get("interfaces") or []:
+        said = [str(item[key]) if isinstance(item, dict) and key in item else "" for key in ("mac", "name")]
+        if not MAC.match(said[0]) or not INTERFACE.match(said[1]):
             raise ValueError("%s: an interface has a mac like 02:00:00:00:00:01 and a name like eth0." % path)
         names.append(item["name"])
     if len(set(names)) != len(names):
         raise ValueError("%s gives two interfaces the same name." % path)
-    if not 1 <= int(given.get("disk_mb", 0)) <= 65536:
+    if not isinstance(given.get("disk_mb"), int) or not 1 <= given["disk_mb"] <= 65536:
         raise ValueError("%s: disk_mb is a number of megabytes." % path)
+    for key in ("host_key", "authorized_key", "machine_id"):
+        if not isinstance(given.get(key, ""), str):
+            raise ValueError("%s: %s is a text, or empty." % (path, key))
     if not re.match(r"([0-9a-f]{32})?\Z", given.get("machine_id", "")):
-        raise ValueError("%s: machine_id is 32 hexadecimal digits, or nothing." % path)
+        raise ValueError("%s: machine_id is 32 hexadecimal digits, or empty." % path)
     return given
 
 

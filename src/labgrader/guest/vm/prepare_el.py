@@ -20,8 +20,8 @@ PACKAGES = (
 )
 STOPPED = (
     "NetworkManager NetworkManager-wait-online NetworkManager-dispatcher firewalld sshd sshd.socket chronyd "
-    "ntpd postfix rpcbind rpcbind.socket cloud-init cloud-init-local cloud-config cloud-final dnf-makecache.timer "
-    "unbound-anchor.timer vboxadd vboxadd-service telnet.socket kdump tuned"
+    "ntpd postfix rpcbind rpcbind.socket cloud-init cloud-init-local cloud-config cloud-final "
+    "dnf-makecache.timer unbound-anchor.timer vboxadd vboxadd-service telnet.socket kdump tuned"
 )
 LAID = ("etc/securetty", "etc/xinetd.d/telnet", "etc/sysconfig/network", "usr/sbin/labgrader-clock")
 SECURETTY = "auth       [user_unknown=ignore success=ok ignore=ignore default=bad] pam_securetty.so\n"
