@@ -129,6 +129,8 @@ def _night(
         for lab in labs:
             _prove(night, lab, usable, every, repeats)
     left, failed_after = _cleaned(clean)
+    for line in left:
+        night.say(f"removed {line}")
     tell = night.section("clean", "nothing is left behind")
     said = "; ".join(filter(None, [failed, failed_after]))
     tell(Finding("lab clean", not said, said or f"removed {len(left)}", ours=bool(said)))
