@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from labgrader.model.class_results import Row
 from labgrader.reporters.student_text import plain
 
+_EASTERN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # Ids that a system gives itself: who has another one is another person. People have several addresses.
 IDENTIFYING = {"canvas", "sis_user", "sis_login", "moodle"}
 # By kind of key ("moodle", "email", "name" …), the strongest first, the values that mean one person.
@@ -71,9 +72,9 @@ def names(text: str | None) -> list[str]:
     if not text or not text.strip():
         return []
     last, comma, first = text.partition(",")
-    if not comma:
-        return [text]
-    return [f"{first} {last}", f"{last} {first}"]
+    forms = [f"{first} {last}", f"{last} {first}"] if comma else [text]
+    # Chinese, Japanese and Korean names are written with and without a blank.
+    return [re.sub(r"\s", "", form) if _EASTERN.search(form) else form for form in forms]
 
 
 def _fitting(

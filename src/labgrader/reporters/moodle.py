@@ -12,7 +12,7 @@ import re
 
 from labgrader.errors import UsageError
 from labgrader.model.class_results import ClassResults, Row
-from labgrader.model.results import Outcome, Report
+from labgrader.model.results import Report
 from labgrader.reporters import matching, sheet, student_text
 from labgrader.reporters.sheet import Sheet
 from labgrader.reporters.student_text import number, plain
@@ -72,23 +72,21 @@ def render(results: ClassResults, template: bytes) -> Written:
 def feedback(report: Report) -> str:
     """The student's feedback as HTML on one line, of which nothing but our own tags is markup.
 
+    With more than LONGEST_FEEDBACK characters the evidence is left out.
     Backslashes are written as references: Moodle's reader takes one before a quote for an escape.
     """
+    whole = _feedback(report, evidence=True)
+    return whole if len(whole) <= LONGEST_FEEDBACK else _feedback(report, evidence=False)
+
+
+def _feedback(report: Report, evidence: bool) -> str:
     parts = [_html(student_text.of_report(report))]
     for check in report.checks:
         points = f"{number(check.earned)}/{number(check.points)}"
+        said = student_text.of_check(check, report, evidence=evidence)
         line = f"<b>{_html(points)}</b> {_html(plain(check.title))}"
-        said = student_text.of_check(check, report)
-        if said and check.outcome is not Outcome.PASS:
-            line += f"<br>{_html(said)}"
-        parts.append(line)
-    kept: list[str] = []
-    for part in filter(None, parts):
-        if sum(map(len, kept)) + len(part) > LONGEST_FEEDBACK:
-            kept.append("…")
-            break
-        kept.append(part)
-    return "".join(f"<p>{part}</p>" for part in kept)
+        parts.append(f"{line}<br>{_html(said)}" if said else line)
+    return "".join(f"<p>{part}</p>" for part in parts if part)
 
 
 def _html(text: str) -> str:

@@ -14,7 +14,8 @@ _MARKS = (
     (codecs.BOM_UTF8, ("utf-8",)),
     (codecs.BOM_UTF16_LE, ("utf-16-le",)),
     (codecs.BOM_UTF16_BE, ("utf-16-be",)),
-    (b"", ("utf-8", "gb18030", "cp1252")),
+    # What is plain ASCII stays so: nobody knows as what it will be read.
+    (b"", ("ascii", "utf-8", "gb18030", "cp1252")),
 )
 DELIMITERS = ",;\t"
 

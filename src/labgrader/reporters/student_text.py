@@ -32,8 +32,8 @@ def number(value: float, digits: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def of_check(check: CheckResult, report: Report) -> str:
-    """What the student reads of one check: nothing if it passed or is hidden."""
+def of_check(check: CheckResult, report: Report, *, evidence: bool = True) -> str:
+    """What the student reads of one check, its evidence with it or not: nothing if it passed or is hidden."""
     if check.quarantined:
         return QUARANTINED
     if check.outcome is Outcome.PASS or check.hidden:
@@ -43,7 +43,7 @@ def of_check(check: CheckResult, report: Report) -> str:
     lines = [plain(check.message)]
     if check.outcome is Outcome.FAIL:
         lines += [f"Hint: {plain(check.hint)}"] if check.hint else []
-        for item in check.evidence:
+        for item in check.evidence if evidence else ():
             lines += ["", f"{plain(item.title)}:", printable_block(item.text)]
     return "\n".join(lines)
 

@@ -1,0 +1,176 @@
+"""The class's page in Chromium, through chromedriver on loopback: search, sorting, links, width, policy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labgrader.reporters import class_html
+from tests.golden.class_samples import CLASS, large
+
+DEADLINE_S = 60
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromedriver") and shutil.which("chromium")),
+        reason="needs Debian's chromium and chromium-driver",
+    ),
+]
+
+
+class Browser:
+    """A session of chromedriver."""
+
+    def __init__(self, port: int) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._session = ""
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self._base}{self._session}{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            return json.load(answer)["value"]
+
+    def begin(self, profile: Path) -> None:
+        args = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+        wanted = {"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"}}
+        answer = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        self._session = f"/session/{answer['sessionId']}"
+
+    def run(self, script: str) -> Any:
+        return self.ask("POST", "/execute/sync", {"script": script, "args": []})
+
+    def width(self, pixels: int) -> None:
+        metrics = {"width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
+        self.ask("POST", "/goog/cdp/execute", command)
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.ask("POST", "/se/log", {"type": "browser"})]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    folder = tmp_path_factory.mktemp("chromium")
+    log = folder / "log"
+    with log.open("wb") as written:
+        driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=written, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + DEADLINE_S
+        while "on port " not in (said := log.read_text()):
+            assert driver.poll() is None and time.monotonic() < end, said
+            time.sleep(0.05)
+        found = Browser(int(said.rpartition("on port ")[2].split(".")[0]))
+        found.begin(folder / "profile")
+        yield found
+        found.ask("DELETE", "")
+    finally:
+        driver.terminate()
+        driver.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Browser:
+    return opened(browser, tmp_path, class_html.render(CLASS))
+
+
+def opened(browser: Browser, folder: Path, data: bytes) -> Browser:
+    path = folder / "report.html"
+    path.write_bytes(data)
+    browser.ask("POST", "/url", {"url": path.as_uri()})
+    return browser
+
+
+STUDENTS = """return [...document.querySelectorAll("#table tbody tr")]
+    .filter((row) => row.offsetParent !== null).map((row) => row.cells[0].textContent.trim())"""
+
+
+def search(page: Browser, words: str) -> None:
+    page.run(
+        f"const box = document.getElementById('search'); box.value = {json.dumps(words)};"
+        "box.dispatchEvent(new Event('input'))"
+    )
+
+
+def sort(page: Browser, key: str) -> list[str]:
+    page.run(f"document.querySelector('[data-key={key}]').click()")
+    found: list[str] = page.run(STUDENTS)
+    return found
+
+
+def test_search_finds_words_in_any_order_and_case(page: Browser) -> None:
+    search(page, "LIDDELL alice")
+    assert page.run(STUDENTS) == ["alice"]
+    assert page.run("return document.getElementById('found').textContent") == "1 of 7"
+    shown = (
+        "return [...document.querySelectorAll('details.student')].filter((p) => !p.hidden).map((p) => p.id)"
+    )
+    assert page.run(shown) == ["s-alice"]
+    search(page, "张三")
+    assert page.run(STUDENTS) == ["zhangsan"]
+    search(page, "missing")
+    assert page.run(STUDENTS) == ["erin"]
+    search(page, "")
+    assert len(page.run(STUDENTS)) == 7
+
+
+def test_sorting_by_score_keeps_who_has_none_at_the_end(page: Browser) -> None:
+    rising = sort(page, "score")
+    assert rising[0] == "carol" and rising[4:] == ["alice", "dave", "erin"]
+    falling = sort(page, "score")
+    assert falling[:2] == ["alice", "zhangsan"] and falling[5:] == ["dave", "erin"]
+    assert page.run("return document.querySelectorAll('th[aria-sort=descending]').length") == 1
+    assert sort(page, "name")[-4:-2] != falling[-4:-2]
+    assert sort(page, "student")[1:4] == ["alice", "bob", "carol"]
+
+
+def test_a_link_opens_the_students_part_even_when_the_search_hides_it(page: Browser) -> None:
+    search(page, "alice")
+    page.run("location.hash = '#s-zhangsan'")
+    end = time.monotonic() + DEADLINE_S
+    while not page.run("return document.getElementById('s-zhangsan').open"):
+        assert time.monotonic() < end
+    assert page.run("return document.getElementById('s-zhangsan').hidden") is False
+    assert page.run("return document.getElementById('search').value") == ""
+
+
+def test_on_a_phone_nothing_is_wider_than_the_window(page: Browser) -> None:
+    page.width(390)
+    page.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    assert page.run("return document.documentElement.scrollWidth") <= 390
+
+
+def test_nothing_of_a_students_ran_and_the_policy_had_nothing_to_refuse(page: Browser) -> None:
+    assert page.complaints() == []
+    # And it would: a script that is put in does not run, an inline style is not taken.
+    page.run(
+        "const s = document.createElement('div'); s.id = 'put-in';"
+        's.innerHTML = \'<b style="position: fixed" onclick="window.ran = 1">x</b>\';'
+        "document.body.append(s);"
+        "const t = document.createElement('script'); t.textContent = 'window.ran = 1';"
+        "document.body.append(t);"
+        "s.firstChild.click()"
+    )
+    assert page.run("return window.ran === undefined") is True
+    assert page.run("return getComputedStyle(document.querySelector('#put-in b')).position") == "static"
+    assert any("Content Security Policy" in said for said in page.complaints())
+
+
+def test_3000_students_are_searched_and_sorted_within_two_seconds(browser: Browser, tmp_path: Path) -> None:
+    page = opened(browser, tmp_path, class_html.render(large(3000)))
+    for script in (
+        "document.querySelector('[data-key=name]').click()",
+        "const b = document.getElementById('search'); b.value = '77'; b.dispatchEvent(new Event('input'))",
+    ):
+        timed = f"const begun = performance.now(); {script}; document.body.offsetHeight;"
+        assert page.run(f"{timed} return performance.now() - begun") < 2000
+    assert 0 < len(page.run(STUDENTS)) < 300
