@@ -1,4 +1,4 @@
-"""Preparing a virtual machine: settings that are refused, files laid and kept, edits of a system's own files."""
+"""Preparing a virtual machine: refused settings, files laid and kept, edits of a system's own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A virtual machine on QEMU for the tests: boots from a box's own disk, reached through a port of loopback."""
+"""A virtual machine on QEMU for the tests: it boots from a box's own disk; a port of loopback leads in."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Machine:
     started: float = field(default_factory=time.monotonic)
 
     def login(self, user: str, key: paramiko.PKey, deadline_s: float = BOOT_S) -> paramiko.SSHClient:
-        """Log in, trying again until the machine answers; AuthenticationException where it refuses the key."""
+        """Log in, again and again until the machine answers; AuthenticationException for a refused key."""
         deadline = time.monotonic() + deadline_s
         while True:
             assert self.process.poll() is None, f"QEMU has ended; the console: {self.console()}"
