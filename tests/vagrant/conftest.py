@@ -73,7 +73,8 @@ def libvirt(room: Path) -> Iterator[Hypervisor]:
     environment |= {"VAGRANT_DEFAULT_PROVIDER": "libvirt", "VAGRANT_HOME": str(room / "vagrant-libvirt")}
     log = room / "libvirtd.log"
     with log.open("w") as stream:
-        daemon = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
+        command = ["libvirtd", "--pid-file", str(room / "libvirtd.pid")]
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
     try:
         _await_libvirt(daemon, log)
         yield Hypervisor("libvirt", environment, Path("/var/lib/libvirt/images"))

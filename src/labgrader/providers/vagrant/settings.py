@@ -54,7 +54,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     box = environment.get("LABGRADER_BOX") or "el8"
     if box not in boxes:
         raise UsageError(f"LABGRADER_BOX={box}: there are {', '.join(boxes)}.")
-    driver = environment.get("LABGRADER_LIBVIRT_DRIVER") or "kvm"
+    driver = environment.get("LABGRADER_LIBVIRT_DRIVER") or ("kvm" if kvm_is_usable() else "qemu")
     if driver not in ("kvm", "qemu"):
         raise UsageError(
             f"LABGRADER_LIBVIRT_DRIVER={driver}: it is kvm, or qemu where /dev/kvm is of no use."
