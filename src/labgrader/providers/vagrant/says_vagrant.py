@@ -20,12 +20,12 @@ CAUSES = (
     Cause(
         "the box {box} is not on this machine, and the catalogue cannot be reached ({why}); go online "
         "once, or build a box: ./lab box build, then export LABGRADER_BOX=built",
-        r"box '(?P<box>[^']+)' could not be found or could not be accessed.*Error: "
+        r"box '(?P<box>[^']+)' could not be found or could not be accessed.*?\] Error: "
         rf"(?P<why>[^.]*{_OFFLINE}.*)",
     ),
     Cause(
         "the catalogue has no box {box} that it would give ({why}); see LABGRADER_BOX",
-        r"box '(?P<box>[^']+)' could not be found or could not be accessed.*Error: (?P<why>.*)",
+        r"box '(?P<box>[^']+)' could not be found or could not be accessed.*?\] Error: (?P<why>.*)",
         ("BoxAddShortNotFound",),
     ),
     Cause(

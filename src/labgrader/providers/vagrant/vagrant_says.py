@@ -23,18 +23,17 @@ CAUSES = (
     *says_vagrant.CAUSES,
     *says_vagrant.SYSTEM,
 )
-_BATCH = re.compile(
-    r"An? (?:unexpected )?error occurred while executing the action on the '([^']+)'\s*machine\.(.*?)"
-    r"(?=An? (?:unexpected )?error occurred while executing the action on|\Z)",
-    re.DOTALL,
+_PART = (
+    r"An? (?:unexpected )?error occurred (?:while|when) executing the action on the\s+'([^']+)'\s+machine\."
 )
-_HANDLE = re.compile(r"\A\s*Please handle this error then try again:\s*")
+_BATCH = re.compile(rf"{_PART}(.*?)(?={_PART}|\Z)", re.DOTALL)
+_ASIDE = re.compile(r"\A\s*Please (?:handle this error then try again|report this as a bug):\s*")
 _BACKED = re.compile(r"\bto\s+back\s+the\s+machine\s+'([^']+)'")
 _PLACE = re.compile(r"\{(\w+)\}")
 _EARLY = re.compile(r"Vagrant failed to initialize at a very early stage:\s*")
 # How Ruby prints an error that nobody caught: file:line:in `method': message (Class)
 _RUBY = re.compile(r"^\S*\.rb:\d+:in [`'].*?': (.*?) \(([A-Z]\w*(?:::\w+)*)\)\s*$", re.DOTALL | re.MULTILINE)
-_TOOL = re.compile(r"^VBoxManage(?:\.exe)?: error: (.*)$", re.MULTILINE)
+_TOOL = re.compile(r"VBoxManage(?:\.exe)?: error: (.*)$", re.MULTILINE)
 _COMMAND = re.compile(r'Command: \["([a-z]+)"')
 _LIBVIRT = re.compile(r"Call to (vir\w+) failed: (.*)", re.DOTALL)
 
@@ -48,7 +47,7 @@ def sentence(error: str, message: str, said: Sequence[str], status: int, *, mach
     told = "\n".join(said)
     error, message = _found(error, message, told)
     if parts := _BATCH.findall(message):
-        return _batch([(name, _HANDLE.sub("", text)) for name, text in parts], told)
+        return _batch([(name, _ASIDE.sub("", text)) for name, text, _ in parts], told)
     if backed := _BACKED.search(message):
         machine = backed[1]
     cause = _cause(error, message, told) or _general(error, message, status)
@@ -107,7 +106,7 @@ def _filled(sentence: str, groups: Mapping[str, str | None]) -> str:
 
 def _general(error: str, message: str, status: int) -> str:
     """What Vagrant itself says, shortened, where no cause is known."""
-    name = error.rpartition("::")[2]
+    name = printable(error.rpartition("::")[2], 60)
     if lines := _TOOL.findall(message):
         command = _COMMAND.search(message)
         what = f"VBoxManage {command[1]}" if command else "VBoxManage"
