@@ -169,6 +169,7 @@ def machines(lab_name: str | None, remove: bool) -> None:
     """List the machines that Vagrant's labs keep, or remove those of one lab, or all that nobody uses."""
     from labgrader.providers import vagrant
 
+    lab_name = lab_name or None
     if lab_name is not None:
         spec.find(lab_name)
     if remove:

@@ -35,6 +35,9 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
             slot.write("before.json", {"machines": leftovers.virtualbox_machines()})
         deadline_s = UP_S + settings.boot_timeout_s * len(names)
         vagrant(slot, settings, "up", "--provider", settings.hypervisor, deadline_s=deadline_s)
+        if settings.box != "built":
+            # There, what was prepared (the way in, the cards' names) holds from the next start on.
+            vagrant(slot, settings, "reload", "--no-provision", deadline_s=deadline_s)
         reached = _reach(slot, settings, names)
         slot.write("reached.json", {name: list(place) for name, place in _places(reached).items()})
         _identify(slot, reached)
