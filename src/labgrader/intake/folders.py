@@ -28,7 +28,7 @@ def folder_members(root: os.PathLike[str], skip: Callable[[Sequence[str]], bool]
             path = (*folder, name)
             if not stat.S_ISDIR(status.st_mode):
                 kind = kind_of(status.st_mode)
-                yield Member(path, kind, status.st_size, partial(_read_below, root, path))
+                yield Member(path, kind, status.st_size, partial(read_below, root, path))
             elif not skip(path):
                 if len(path) > MAX_DEPTH:
                     raise SubmissionError(
@@ -88,7 +88,8 @@ def _listing(root: os.PathLike[str], folder: Sequence[str]) -> list[tuple[str, o
         raise UsageError(f"the folder {shown} cannot be read: {error.strerror}.") from None
 
 
-def _read_below(root: os.PathLike[str], path: Sequence[str], limit: int) -> bytes:
+def read_below(root: os.PathLike[str], path: Sequence[str], limit: int) -> bytes:
+    """As `read_regular`, of the file at `path` below the folder `root`; no part of the way may be a link."""
     fd = _open_folder(root, path[:-1])
     try:
         return read_regular(path[-1], limit, fd)

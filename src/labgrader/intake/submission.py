@@ -28,7 +28,7 @@ from labgrader.printable import printable
 
 MAX_BYTES = 1 << 20
 MAX_MEMBERS = 2000
-_ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _OTHER_ARCHIVES = (".rar", ".7z", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".xz", ".bz2", ".gz")
 _IGNORED_FOLDERS = frozenset(
     {
@@ -91,12 +91,19 @@ def collect(
     return _from_file(path, shown, status.st_size, rules, max_bytes, max_members)
 
 
+def from_members(
+    found: Iterable[Member], rules: Mapping[str, FileRule], shown: str, student: str
+) -> Submission:
+    """As `collect`, from files found elsewhere, as in a class's download; `shown` is printable."""
+    return _chosen(_bounded(found, rules, MAX_MEMBERS, shown), rules, MAX_BYTES, shown, student)
+
+
 def student_id(path: Path) -> str:
     """The student's id: the submission's own name without its suffix, printable, 1 to 100 characters."""
     name = unicodedata.normalize("NFC", os.path.basename(os.path.abspath(path)))
     if not path.is_dir():
         lower = name.lower()
-        suffix = next((s for s in _ARCHIVE_SUFFIXES if lower.endswith(s)), os.path.splitext(name)[1])
+        suffix = next((s for s in ARCHIVE_SUFFIXES if lower.endswith(s)), os.path.splitext(name)[1])
         name = name[: len(name) - len(suffix)]
     cleaned = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).strip()
     return cleaned[:100].strip() or "submission"
@@ -180,11 +187,11 @@ def _from_file(
     lower = name.lower()
     member = Member((name,), "file", size, lambda limit: read_regular(os.fspath(path), limit))
     meant = _meant(name, rules)
-    if meant is None and lower.endswith(_OTHER_ARCHIVES) and not lower.endswith(_ARCHIVE_SUFFIXES):
+    if meant is None and lower.endswith(_OTHER_ARCHIVES) and not lower.endswith(ARCHIVE_SUFFIXES):
         raise SubmissionError(
             f"{shown} is not an archive that is read here; pack the files as .zip or .tar.gz."
         )
-    if meant is None and (lower.endswith(_ARCHIVE_SUFFIXES) or is_archive(_read(member.read, shown, 512))):
+    if meant is None and (lower.endswith(ARCHIVE_SUFFIXES) or is_archive(_read(member.read, shown, 512))):
         if size > MAX_ARCHIVE_BYTES:
             raise _too_large(shown, size, MAX_ARCHIVE_BYTES)
         data = _read(member.read, shown, MAX_ARCHIVE_BYTES)
