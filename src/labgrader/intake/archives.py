@@ -97,7 +97,12 @@ def _zip(data: bytes, shown: str) -> Iterator[Member]:
     archive = zipfile.ZipFile(io.BytesIO(data))  # not closed: the members are read later, and it is memory
     infos = archive.infolist()
     _bomb(shown, sum(info.file_size for info in infos), len(data))
-    for info in infos:
+    yield from zip_members(archive, shown)
+
+
+def zip_members(archive: zipfile.ZipFile, shown: str) -> Iterator[Member]:
+    """The files, links and devices in an open zip, in its order; bounding them is the caller's part."""
+    for info in archive.infolist():
         name = info.orig_filename
         if not info.flag_bits & 0x800:
             try:
