@@ -86,10 +86,10 @@ def assert_one_sentence(said: str) -> None:
 
 def test_machines_that_failed_differently_are_told_each() -> None:
     message = BATCH + (
-        "An error occurred while executing the action on the 'v0'\nmachine. Please handle this error then try "
-        "again:\n\nName `a-v0` of domain about to create is already taken. Please try to run\n`vagrant up`\n\n"
-        "An unexpected error occurred when executing the action on the\n'v1' machine. Please report this as a "
-        "bug:\n\nNo space left on device @ io_write - /x\n\n/usr/lib/ruby/a.rb:3:in `b'"
+        "An error occurred while executing the action on the 'v0'\nmachine. Please handle this error then "
+        "try again:\n\nName `a-v0` of domain about to create is already taken. Please try\n\n"
+        "An unexpected error occurred when executing the action on the\n'v1' machine. Please report this "
+        "as a bug:\n\nNo space left on device @ io_write - /x\n\n/usr/lib/ruby/a.rb:3:in `b'"
     )
     said = sentence("Vagrant::Errors::BatchMultiError", message, [], 1)
     assert said.startswith("v0: libvirt has a machine called a-v0 already")

@@ -95,7 +95,7 @@ CAUSES = (
         "libvirt's storage pool {name} is not there or not active; run: virsh -c qemu:///system pool-list "
         "--all, then pool-start NAME",
         r"storage pool '(?P<name>[^']+)' is not active|no storage pool with matching name '(?P<name2>[^']+)'"
-        r"|No usable storage pool found",
+        r"|No usable storage pool found|creating Libvirt storage pool",
         ("NoStoragePool", "CreatingStoragePoolError"),
     ),
     Cause(

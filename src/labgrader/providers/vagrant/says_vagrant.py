@@ -82,7 +82,8 @@ CAUSES = (
     ),
     Cause(
         "the box {box} is not on this machine; see LABGRADER_BOX, or build one: ./lab box build",
-        r"The box '(?P<box>[^']+)'.*(does not exist|could not be found|isn't installed)",
+        r"The box '(?P<box>[^']+)'.*(does not exist|could not be found|isn't installed)"
+        r"|A URL to a Vagrant Cloud server is not set",
         ("BoxNotFound", "BoxNotFoundWithProvider", "BoxNotFoundWithProviderAndVersion", "BoxServerNotSet"),
     ),
     # Booting and logging in.
@@ -127,7 +128,7 @@ CAUSES = (
     ),
     Cause(
         "Vagrant may not use its private key {path}; it must be yours and closed to others: chmod 600 {path}",
-        r"private key to connect to .*(run this command again|running Vagrant): (?P<path>\S+)",
+        r"private key to connect to .*(running this command again|running Vagrant): (?P<path>\S+)",
         ("SSHKeyBadOwner", "SSHKeyBadPermissions"),
     ),
     Cause(
@@ -193,7 +194,8 @@ CAUSES = (
         "Vagrant's plug-ins do not load ({why}); run: vagrant plugin repair, or vagrant plugin expunge "
         "--reinstall",
         r"(plugins failed to (load|initialize).*(shown below\.|initialization:)|properly resolve required "
-        r"dependencies.*reported error is:) (?P<why>.*)",
+        r"dependencies.*reported error is:) (?P<why>.*)"
+        r"|failed to (load a configured plugin source|properly initialize its internal library)",
         ("PluginLoadError", "PluginInitError", "BundlerError", "PluginSourceError", "SourceSpecNotFound"),
     ),
     Cause(
@@ -213,6 +215,10 @@ CAUSES = (
         ("VagrantfileSyntaxError",),
     ),
     Cause(
+        "a Vagrantfile cannot be loaded ({path}: {why}); mend it there",
+        r"error loading a Vagrantfile.*Path: (?P<path>.*?) Line number: (0|unknown) Message: (?P<why>.*)",
+    ),
+    Cause(
         "a Vagrantfile cannot be loaded ({path}, line {line}: {why}); mend it there",
         r"error loading a Vagrantfile.*Path: (?P<path>.*?) Line number: (?P<line>\S+) Message: (?P<why>.*)",
         ("VagrantfileLoadError", "VagrantfileNameError"),
@@ -220,17 +226,18 @@ CAUSES = (
     Cause(
         "the Vagrantfile's settings do not hold ({why})",
         r"errors in the configuration of this machine.*try again: (?P<why>.*)",
-        ("ConfigInvalid", "ConfigUpgradeErrors"),
+        ("ConfigInvalid",),
     ),
     Cause(
         "Vagrant may not write its folder {path}; perhaps a sudo vagrant made it: sudo chown -R $USER {path}",
-        r"(Local data directory|You specified): (?P<path>\S+)",
+        r"(Local data directory|You specified): (?P<path>\S+)"
+        r"|copy the default insecure private key.*Destination: (?P<path2>\S+)",
         ("LocalDataDirectoryNotAccessible", "HomeDirectoryNotAccessible", "CopyPrivateKeyFailed"),
     ),
     Cause(
         "a newer Vagrant has used ~/.vagrant.d already; install that one again, or set VAGRANT_HOME to "
         "another folder",
-        r"a newer version of Vagrant was run",
+        r"a newer version of Vagrant was run|in a structure Vagrant doesn't understand",
         ("HomeDirectoryLaterVersion", "HomeDirectoryUnknownVersion"),
     ),
     Cause(
