@@ -357,6 +357,7 @@ def test_a_stopped_one_is_ended_too(project: Project) -> None:
     project.say(HANGS.replace("sleep 1000\n", 'Process.kill("STOP", Process.pid)\nsleep 1000\n'))
     project.fails("status", deadline_s=3)
     await_(gone(*project.pids()))
+    assert (project.folder / "cleaned").exists()
 
 
 def test_vagrant_ends_with_a_grader_that_is_killed(project: Project) -> None:
