@@ -73,6 +73,11 @@ def test_canvas_reads_the_scores_scaled_and_everything_else_is_untouched() -> No
     assert "=cmd" in told  # the hostile one has no line
 
 
+def test_a_read_only_column_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="does not read that column back; it reads «Warm-up"):
+        canvas.render(CLASS, CANVAS.replace("10,50,", "10,(read only),").encode(), "TCP server")
+
+
 @pytest.mark.parametrize("column", [None, "Quiz", "Current Score", "ID", "Final Score", ""])
 def test_a_column_that_canvas_does_not_read_is_wrong_usage(column: str | None) -> None:
     with pytest.raises(UsageError, match=r"TCP server \(42\)"):
