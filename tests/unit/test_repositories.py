@@ -380,6 +380,14 @@ def test_a_damaged_pack_gives_the_right_bytes_or_is_refused(
                 continue
 
 
+def test_a_copy_without_a_length_is_of_64_kib() -> None:
+    base = os.urandom(70_000)
+    size = b"\xf0\xa2\x04"
+    delta = size + b"\x80\x80\x04" + b"\x81\x05"
+    assert git_objects._patched(base, delta) == base[5 : 5 + (1 << 16)]
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_a_hostile_delta_is_refused_or_gives_what_it_says(base: bytes, delta: bytes) -> None:
     try:

@@ -185,7 +185,7 @@ def test_ids_that_are_unsafe_as_file_names_keep_apart(folder: Path) -> None:
     assert len({id_.casefold() for id_ in found}) == 5 and not any("/" in id_ for id_ in found)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=120) | st.text(alphabet="id,name;\t\"'\n\rpath\0é", max_size=80).map(str.encode))
 def test_no_roster_is_too_strange(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "r.csv"

@@ -212,5 +212,4 @@ def _unpacked(member: Member) -> Iterator[Member]:
     if not archives.is_archive(data[:512]):
         raise SubmissionError(f"{shown} is not a zip or tar archive; pack it again.")
     for inner in archives.members(data, shown):
-        if ".." not in inner.path:
-            yield replace(inner, path=(*member.path, *inner.path))
+        yield replace(inner, path=(*member.path, *inner.path))

@@ -65,7 +65,7 @@ def read(data: bytes, shown: str) -> dict[str, Handed]:
                 kept[rest] = value
     except (yaml.YAMLError, _NotMetadata) as error:
         mark: Any = getattr(error, "problem_mark", None)
-        where = mark.line + 1 if mark is not None else line
+        where = error.line if isinstance(error, _NotMetadata) else mark.line + 1 if mark else line
         raise UsageError(f"{shown}, line {where}: not as Gradescope writes it; export it again.") from None
     for folder, kept in values.items():
         handed[folder] = Handed(_people(kept), _created(kept), lines[folder])
@@ -75,6 +75,10 @@ def read(data: bytes, shown: str) -> dict[str, Handed]:
 class _NotMetadata(Exception):
     """Not a mapping, or nested as nobody nests."""
 
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
 
 def _scalars(text: str) -> Iterator[tuple[tuple[str, ...], str, int]]:
     """Every scalar below the first mapping with the path of keys and numbers to it, and its 1-based line."""
@@ -83,18 +87,18 @@ def _scalars(text: str) -> Iterator[tuple[tuple[str, ...], str, int]]:
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             if not stack and not isinstance(event, yaml.MappingStartEvent):
-                raise _NotMetadata
+                raise _NotMetadata(_line(event))
             _step(stack, None)
             stack.append([isinstance(event, yaml.MappingStartEvent), None, 0])
             if len(stack) > _MAX_DEPTH:
-                raise _NotMetadata
+                raise _NotMetadata(_line(event))
         elif isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
             if not stack:
                 return
         elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             if not stack:
-                raise _NotMetadata
+                raise _NotMetadata(_line(event))
             value = event.value[:_MAX_TEXT] if isinstance(event, yaml.ScalarEvent) else ""
             if _step(stack, value):
                 path = tuple(str(level[1] if level[0] else level[2]) for level in stack)
