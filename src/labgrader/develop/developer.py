@@ -37,6 +37,11 @@ def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, 
         argv += ["-k", keyword]
     argv += ["-m", ("vagrant" if vagrant else "not vagrant") + (" and not slow" if fast else "")]
     if not vagrant:
+        for path in paths:
+            if any(
+                (ROOT / path.partition("::")[0]).is_relative_to(ROOT / folder) for folder in VAGRANT_TESTS
+            ):
+                raise UsageError(f"{path} makes virtual machines; add --vagrant.")
         return STATUS.get(_run([*argv, *paths, *rest]), 1)
     from labgrader.develop import vagrant_tests
 
