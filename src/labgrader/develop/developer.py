@@ -21,7 +21,7 @@ LINTERS = {
 }
 # pytest's own numbers (pytest.ExitCode) as ours: 1 something failed, 2 wrong usage, 3 our machinery.
 STATUS = {0: 0, 3: 3, 4: 2, 5: 2}
-VAGRANT_TESTS = ["tests/vagrant", "tests/vagrant_box"]
+VAGRANT_TESTS = ["tests/vagrant", "tests/vagrant_box", "tests/vagrant_cli"]
 
 
 def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, vagrant: bool) -> int:

@@ -6,6 +6,7 @@ that was taken when they were prepared. `lab machines` lists what is kept, and r
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,7 +14,16 @@ from dataclasses import dataclass
 from labgrader.errors import LabError
 from labgrader.model.limits import Limits
 from labgrader.model.topology import Topology
-from labgrader.providers.vagrant import box_choice, host_lock, leftovers, machines, project, settings, slots
+from labgrader.providers.vagrant import (
+    box_choice,
+    cli,
+    host_lock,
+    leftovers,
+    machines,
+    project,
+    settings,
+    slots,
+)
 from labgrader.providers.vagrant.project import say
 from labgrader.providers.vagrant.slots import Slot
 from labgrader.remote.access import Access, Lease
@@ -30,6 +40,7 @@ HELD = {
     "wall_s": "the grader",
     "check_s": "the grader",
 }
+TOOLS = {"virtualbox": "VBoxManage", "libvirt": "virsh"}
 
 
 class VagrantProvider:
@@ -40,13 +51,17 @@ class VagrantProvider:
 
     def __init__(self) -> None:
         self._settings = settings.read()
+        self._prepared = False
 
     def prepare(self) -> None:
         """See that Vagrant is there and has the box. Raises LabError or UsageError."""
+        cli.program()
         self._settings = box_choice.ensure(self._settings)
+        self._prepared = True
 
     def start(self, topology: Topology, limits: Limits) -> VagrantLab:
-        self.prepare()
+        if not self._prepared:
+            self.prepare()
         return VagrantLab(topology, limits, self._settings)
 
     def clean(self) -> list[str]:
@@ -147,14 +162,26 @@ def remove_kept(lab: str | None) -> list[str]:
             slot.release()
     if lab is None:
         removed += _strays()
+        if not any(slots.root().iterdir()):
+            removed += _boxes()
     return removed
+
+
+def _boxes() -> list[str]:
+    """Remove what Vagrant and the hypervisors hold of the boxes that were built here: nobody uses it now."""
+    removed = []
+    for hypervisor, tool in TOOLS.items():
+        if shutil.which(tool) is not None:
+            with contextlib.suppress(LabError):  # as in _strays
+                removed += leftovers.remove_box(hypervisor, box_choice.masters())
+    return removed + box_choice.forget_built()
 
 
 def _strays() -> list[str]:
     """What belongs to no slot any more, the management network and the lock file when nobody needs them."""
     removed = []
     there = {path.name for path in slots.root().iterdir()}
-    for hypervisor, tool in (("virtualbox", "VBoxManage"), ("libvirt", "virsh")):
+    for hypervisor, tool in TOOLS.items():
         if shutil.which(tool) is None:
             continue
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 from labgrader.providers.vagrant import box, cli
@@ -37,7 +39,29 @@ def ensure(settings: Settings) -> Settings:
     return chosen
 
 
+def masters() -> list[str]:
+    """The UUIDs of the VirtualBox machines that clones of the boxes built here are linked to."""
+    found = []
+    for path in _folder().glob(f"{FAMILY.replace('/', SLASH)}-*/0/virtualbox/master_id"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text().strip())
+    return found
+
+
+def forget_built() -> list[str]:
+    """Take the boxes that were built here from Vagrant again; a line for each. Those that are cached stay."""
+    removed = []
+    for path in sorted(_folder().glob(f"{FAMILY.replace('/', SLASH)}-*")):
+        shutil.rmtree(path, ignore_errors=True)
+        removed.append(f"box {path.name.replace(SLASH, '/')}")
+    return removed
+
+
+def _folder() -> Path:
+    home = os.environ.get("VAGRANT_HOME") or os.path.expanduser("~/.vagrant.d")
+    return Path(home) / "boxes"
+
+
 def added(name: str, hypervisor: str) -> bool:
     """Whether Vagrant has the box already; seen in its folder, because asking it takes more than a second."""
-    home = os.environ.get("VAGRANT_HOME") or os.path.expanduser("~/.vagrant.d")
-    return (Path(home) / "boxes" / name.replace("/", SLASH) / "0" / hypervisor / "metadata.json").is_file()
+    return (_folder() / name.replace("/", SLASH) / "0" / hypervisor / "metadata.json").is_file()

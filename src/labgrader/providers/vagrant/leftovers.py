@@ -22,8 +22,10 @@ from labgrader.printable import printable
 OURS = re.compile(r"labgrader-(?P<slot>[0-9a-f]{8})-[A-Za-z0-9.-]+\Z")
 MANAGEMENT = "labgrader-mgmt"
 LISTED = re.compile(r'"(?P<name>[^"]*)" \{(?P<uuid>[0-9a-f-]{36})\}\s*\Z')
-# What Vagrant names a linked clone until it is renamed (plugins/providers/virtualbox/driver/version_5_0.rb).
-UNNAMED = re.compile(r"temp_clone_\d+_\d+\Z")
+# What Vagrant names a linked clone until it is renamed (plugins/providers/virtualbox/driver/version_5_0.rb),
+# and the machine that our own box's clones are linked to.
+UNNAMED = re.compile(r"(temp_clone|labgrader-debian[A-Za-z0-9.-]*)_\d+_\d+\Z")
+BOX_DISK = re.compile(r"labgrader-VAGRANTSLASH-.*_vagrant_box_image_")
 COMMAND_S = 120.0
 END_S = 10.0
 POLL_S = 0.05
@@ -53,14 +55,33 @@ def remove(hypervisor: str, prefix: str) -> list[str]:
     return _remove_virtualbox(lambda name: name.startswith(prefix))
 
 
-def remove_unnamed(known: Iterable[str]) -> list[str]:
-    """Remove VirtualBox's unfinished clones that are not among `known`, the machines from before ours."""
-    before = set(known)
+def remove_unnamed(known: Iterable[str], masters: Iterable[str]) -> list[str]:
+    """Remove VirtualBox's unfinished clones and imports: passing names that were not there before.
+
+    known: the UUIDs from before, read under the host's lock. masters: what a box's clones are linked to.
+    """
+    spared = {*known, *masters}
     removed = []
     for name, uuid in _virtualbox():
-        if UNNAMED.match(name) and uuid not in before:
+        if UNNAMED.match(name) and uuid not in spared:
             _remove_machine(uuid)
-            removed.append(f"machine {name} (an unfinished clone)")
+            removed.append(f"machine {name} (unfinished)")
+    return removed
+
+
+def remove_box(hypervisor: str, masters: Iterable[str]) -> list[str]:
+    """Remove what the hypervisor keeps of the boxes built here; no machine may depend on it any more."""
+    removed = []
+    if hypervisor == "libvirt":
+        for name in filter(BOX_DISK.match, _volumes()):
+            _virsh("vol-delete", name, "--pool", "default")
+            removed.append(f"disk {name}")
+        return removed
+    there = {uuid: name for name, uuid in _virtualbox()}
+    for uuid in masters:
+        if uuid in there:
+            _remove_machine(uuid)
+            removed.append(f"machine {there[uuid]} (of a box)")
     return removed
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from labgrader.errors import LabError
 from labgrader.model.topology import Topology
-from labgrader.providers.vagrant import host_lock, leftovers, project, slots
+from labgrader.providers.vagrant import box_choice, host_lock, leftovers, project, slots
 from labgrader.providers.vagrant.project import SNAPSHOT, say, vagrant
 from labgrader.providers.vagrant.settings import Settings
 from labgrader.providers.vagrant.slots import Slot
@@ -90,21 +90,28 @@ def remove(slot: Slot) -> list[str]:
     """Remove the machines and the slot, whatever state they are in; a line for each thing removed."""
     settings = Settings(hypervisor=slot.read("slot.json").get("hypervisor", "virtualbox"))
     removed = leftovers.end_orphans(slot.folder / "machines.json")
-    before = slot.read("before.json").get("machines")
     with host_lock.held(say):
         if (slot.folder / "vagrant" / "machines").is_dir() and slot.read("machines.json"):
             try:
                 vagrant(slot, settings, "destroy", "--force", deadline_s=DESTROY_S)
                 removed.append(f"machines of lab {slot.read('slot.json').get('lab')}, made in {slot.folder}")
             except LabError as error:
-                say(
-                    f"Vagrant could not remove the machines ({error.message}); going on by their names."
-                )
+                say(f"Vagrant could not remove the machines ({error.message}); going on by their names.")
         removed += leftovers.remove(settings.hypervisor, slot.prefix)
-        if settings.hypervisor == "virtualbox" and before is not None and slot.state == slots.MAKING:
-            removed += leftovers.remove_unnamed(before)
+        if slot.state == slots.MAKING:
+            removed += _remove_unfinished(slot, settings.hypervisor)
     slot.forget()
     return removed
+
+
+def _remove_unfinished(slot: Slot, hypervisor: str) -> list[str]:
+    """What a killed creation leaves under names that are not the slot's."""
+    if hypervisor == "virtualbox":
+        before = slot.read("before.json").get("machines")
+        return [] if before is None else leftovers.remove_unnamed(before, box_choice.masters())
+    # A box's disk that was being copied looks like a whole one; it is copied again in seconds.
+    alone = [path.name for path in slots.root().iterdir() if slots.ID.match(path.name)] == [slot.id]
+    return leftovers.remove_box(hypervisor, ()) if alone else []
 
 
 def _restore(slot: Slot, settings: Settings, name: str) -> None:
