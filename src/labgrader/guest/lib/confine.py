@@ -1,4 +1,4 @@
-"""Starting a student's program: an ordinary user, a pseudo-terminal, and limits that it cannot lift.
+"""Starting a student's program: an ordinary user, a pseudo-terminal, limits and a filter that it cannot lift.
 
 Runs as root on the student's host (Python 3.6 syntax, standard library only). Facts: setrlimit(2),
 prctl(2), kill(2) ("-1": every process that the caller may signal).
@@ -14,6 +14,9 @@ import signal
 import struct
 import termios
 import time
+
+import capabilities
+import seccomp
 
 PR_SET_NO_NEW_PRIVS = 38
 CROWD = 16
@@ -42,13 +45,14 @@ def spawn(argv, user, cwd, environment, limits):
     termios.tcsetattr(slave, termios.TCSANOW, attributes)
     # The program may look itself up under /dev/pts: let it own its terminal.
     os.fchown(slave, account.pw_uid, account.pw_gid)
+    fence = seccomp.assemble()
     # Closed by a successful exec; a sentence on it says that there was none.
     trouble, told = os.pipe()
     status, written = os.pipe()
     shell = os.fork()
     if shell == 0:
         try:
-            _shell(slave, told, written, (argv, account, cwd, environment, limits))
+            _shell(slave, told, written, (argv, account, cwd, environment, limits, fence))
         finally:
             os._exit(127)
     for fd in (slave, told, written):
@@ -98,7 +102,7 @@ def _shell(slave, told, written, program):
         signal.pause()
 
 
-def _program(slave, told, argv, account, cwd, environment, limits):
+def _program(slave, told, argv, account, cwd, environment, limits, fence):
     """In the program's process: take the terminal's foreground, become the user, and exec."""
     told = fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, 64)
     try:
@@ -110,13 +114,13 @@ def _program(slave, told, argv, account, cwd, environment, limits):
         os.closerange(told + 1, 1024)
         # Before it becomes the user, who may have closed his home to himself.
         os.chdir(cwd)
-        _become(account, limits)
+        _become(account, limits, fence)
         os.execvpe(argv[0], argv, environment)
     except BaseException as error:
         os.write(told, str(error).encode("utf-8", "replace")[:500])
 
 
-def _become(account, limits):
+def _become(account, limits, fence):
     for number in range(1, signal.NSIG):
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             try:
@@ -148,11 +152,14 @@ def _become(account, limits):
         pass
     os.nice(5)
     os.umask(0o022)
+    capabilities.bound()
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+    capabilities.drop_all()
     if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    seccomp.install(fence)
 
 
 def processes_of(uid):

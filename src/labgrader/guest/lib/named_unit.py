@@ -2,6 +2,7 @@
 
 import os
 
+import fence
 import namedcopy
 import proc
 
@@ -25,7 +26,7 @@ def start():
     # named's parent process ends when the configuration is loaded and the sockets are open, or with a failure
     # Where a named.conf without `directory` has its files: named must be able to write there.
     os.chdir("/var/named")
-    status, _out, err = proc.run([REAL, *argv, "-L", LOG], timeout=DEADLINE)
+    status, _out, err = proc.run([REAL, *argv, "-L", LOG], timeout=DEADLINE, before=fence.named)
     if status == 0:
         pid = proc.wait_for(lambda: _find(argv), 2.0)
         if pid:

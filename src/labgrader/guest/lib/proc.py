@@ -8,28 +8,31 @@ import time
 STEP = 0.004  # seconds between two looks at a condition
 
 
-def run(argv, data=b"", timeout=10.0, env=None):
+def run(argv, data=b"", timeout=10.0, env=None, before=None):
     """Run ``argv`` to its end and return ``(status, stdout, stderr)``, the outputs as bytes.
 
     data: what it reads; timeout: seconds, after which it is killed and the status is 124. The status of
     a program ended by signal N is 128+N; 127 means that it could not be started. A daemon that the
-    program leaves behind may keep the outputs open: reading ends with the program itself.
+    program leaves behind may keep the outputs open: reading ends with the program itself. before: called
+    without arguments in the new process just before the program takes its place.
     """
     stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(argv, stdin[0], stdout[1], stderr[1], env)
+        _become(argv, stdin[0], stdout[1], stderr[1], env, before)
     for end in (stdin[0], stdout[1], stderr[1]):
         os.close(end)
     return _talk(pid, data, {stdout[0]: [], stderr[0]: []}, stdin[1], time.monotonic() + timeout)
 
 
-def _become(argv, stdin, stdout, stderr, env):
+def _become(argv, stdin, stdout, stderr, env, before):
     try:
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        if before is not None:
+            before()
         os.execvpe(argv[0], argv, dict(os.environ, LC_ALL="C") if env is None else env)
     except OSError as error:
         os.write(2, ("%s: %s\n" % (argv[0], error.strerror)).encode())

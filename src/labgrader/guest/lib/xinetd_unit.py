@@ -2,6 +2,7 @@
 
 import os
 
+import fence
 import proc
 
 PIDFILE = "/run/xinetd.pid"
@@ -33,6 +34,7 @@ def start():
         ["/usr/sbin/xinetd", "-stayalive", "-pidfile", PIDFILE, "-filelog", LOG],
         timeout=DEADLINE,
         env=environment(),
+        before=fence.xinetd,
     )
     if status == 0:
         proc.wait_for(lambda: _started(mark) and proc.pid_of(PIDFILE, COMM), DEADLINE)
