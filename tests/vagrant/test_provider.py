@@ -55,9 +55,9 @@ class Lab:
             start_new_session=True,
         )
 
-    def run(self, *words: str, status: int = 0) -> tuple[str, str]:
+    def run(self, *words: str, status: int = 0, timeout_s: float = CHECK_S) -> tuple[str, str]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=CHECK_S)
+        out, err = process.communicate(timeout=timeout_s)
         print(f"lab {' '.join(words)}\n{out}{err}")
         assert process.returncode == status, (out + err)[-3000:]
         return out, err

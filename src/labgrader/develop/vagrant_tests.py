@@ -116,6 +116,7 @@ def _environment(environment: Mapping[str, str], folder: Path) -> dict[str, str]
     own["XDG_CACHE_HOME"] = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     places = {"HOME": "home", "VAGRANT_HOME": "vagrant", "TMPDIR": "tmp", "XDG_RUNTIME_DIR": "run"}
     places |= {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state"}
+    places |= {"LABGRADER_LOCK_FOLDER": "locks"}
     for name, place in places.items():
         (folder / place).mkdir(mode=0o700)
         own[name] = str(folder / place)

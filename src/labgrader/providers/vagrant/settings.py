@@ -18,7 +18,7 @@ BOXES = Path(__file__).with_name("boxes.yaml")
 
 @dataclass(frozen=True)
 class Settings:
-    """`hypervisor`: Vagrant's word for its provider; `box`: a key of boxes.yaml; the rest as Vagrant takes it."""
+    """`hypervisor`: Vagrant's word for its provider; `box`: a key of boxes.yaml; the rest as Vagrant says."""
 
     hypervisor: str = "virtualbox"
     box: str = "el8"
@@ -34,7 +34,7 @@ class Settings:
 
 
 def kvm_is_usable() -> bool:
-    """Whether machines can run on the processor itself: without its flags /dev/kvm opens and boots nothing."""
+    """Whether machines can run on the processor itself: without its flags /dev/kvm boots nothing."""
     try:
         flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     except OSError:
