@@ -2,7 +2,7 @@
 
 from invoke import Context, task
 
-from labgrader import commands
+from labgrader import class_commands, commands
 
 
 @task(name="list")
@@ -32,6 +32,84 @@ def check(
 ) -> None:
     """Grade one submission on a fresh lab and print the feedback."""
     commands.check(lab, submission, provider, set or [], json)
+
+
+@task(
+    positional=["lab", "submissions"],
+    iterable=["set", "template"],
+    help={
+        "lab": "name of the lab, or the path of its folder (with a / in it)",
+        "submissions": "a folder with one entry a student, the zip of a bulk download, or a roster",
+        "out": "the folder that reports and tables are kept in; the same one goes on where it stopped",
+        "jobs": "labs at once (default: two a processor, with 200 MB each; vagrant: one)",
+        "provider": "what makes the machines",
+        "set": "a parameter of the lab; may be given several times",
+        "roster": "a CSV that says who is to be graded: id,name,email,path",
+        "deadline": "until when a submission is in time, such as '2026-03-01 23:59'",
+        "template": "a Canvas or Moodle export to fill in; may be given several times",
+        "column": "the assignment's column of the Canvas export",
+    },
+)
+def grade(
+    _: Context,
+    lab: str,
+    submissions: str,
+    out: str | None = None,
+    jobs: int = 0,
+    provider: str = "netns",
+    set: list[str] | None = None,
+    roster: str | None = None,
+    deadline: str | None = None,
+    template: list[str] | None = None,
+    column: str | None = None,
+) -> None:
+    """Grade a class, one entry a student; called again, it goes on where it stopped."""
+    class_commands.grade(
+        lab,
+        submissions,
+        out,
+        provider,
+        commands.settings_of(set or []),
+        jobs=jobs,
+        roster=roster,
+        deadline=deadline,
+        templates=template or [],
+        column=column,
+    )
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "the folder that was given to grade as --out",
+        "as": "which format; without it the summary, and the formats that there are",
+        "template": "the Canvas or Moodle export to fill in",
+        "column": "the assignment's column of the Canvas export",
+        "out": "another file, or folder, to write to",
+    },
+)
+def report(
+    _: Context,
+    run: str,
+    as_: str | None = None,
+    template: str | None = None,
+    column: str | None = None,
+    out: str | None = None,
+) -> None:
+    """Write the results of a graded class again, in whatever format, or print their summary."""
+    class_commands.report(run, as_, template, column, out)
+
+
+@task(
+    positional=["run1", "run2"],
+    help={
+        "run1": "the folder of a grading",
+        "run2": "that of another; without it, each student's last two judgings in run1 are compared",
+    },
+)
+def diff(_: Context, run1: str, run2: str | None = None) -> None:
+    """Show whose score changed between two gradings, and which check did it; exit status 1 if any did."""
+    class_commands.diff(run1, run2)
 
 
 @task(

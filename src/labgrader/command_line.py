@@ -9,13 +9,13 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from invoke import Collection
-from invoke.parser import ParserContext
+from invoke.parser import Argument, ParserContext
 
 from labgrader.errors import UsageError
 
 # Words that may be left out or given many times; invoke knows only positional words that must be given.
-FREE_WORDS = {"prove": "lab", "nightly": "lab", "machines": "lab", "test": "paths"}
-VALUES = {"set": "NAME=VALUE", "json": "FILE"}
+FREE_WORDS = {"prove": "lab", "nightly": "lab", "machines": "lab", "diff": "run2", "test": "paths"}
+VALUES = {"set": "NAME=VALUE", "json": "FILE", "template": "FILE", "roster": "FILE", "as": "FORMAT"}
 # pytest's users write -k.
 ALIASES = {"test": {"--k": "-k"}}
 
@@ -44,10 +44,10 @@ def overview(collection: Collection) -> str:
 def task_help(context: ParserContext, docstring: str) -> str:
     """What `./lab TASK --help` prints: how the task is called, what it does, and its arguments."""
     arguments = list(context.args.values())
-    words = [str(arg.name) for arg in arguments if arg.positional]
+    words = [_name(arg) for arg in arguments if arg.positional]
     lines = [usage(context), "", *(line.removeprefix("    ") for line in docstring.strip().splitlines()), ""]
     for argument in sorted(arguments, key=lambda arg: not arg.positional):
-        name = str(argument.name)
+        name = _name(argument)
         if name in words:
             left = name.upper()
         else:
@@ -101,6 +101,11 @@ def checked(words: list[str], contexts: Mapping[str, ParserContext]) -> list[str
     ]
 
 
+def _name(argument: Argument) -> str:
+    """How an option is written; its parameter has another name where Python keeps the word (`as`)."""
+    return str(argument.names[0])
+
+
 def _sort(context: ParserContext, words: list[str]) -> tuple[list[tuple[str, str | None]], list[str]]:
     """One task's options as pairs of name and value (None for a switch), and its bare words."""
     task = str(context.name)
@@ -121,7 +126,7 @@ def _sort(context: ParserContext, words: list[str]) -> tuple[list[tuple[str, str
         if not argument.takes_value:
             if equals:
                 raise UsageError(f"./lab {task}: {flag} takes no value.")
-            options.append((str(argument.name), None))
+            options.append((_name(argument), None))
             continue
         if not equals:
             # In `--only --json FILE` the value was rather forgotten than looks like an option.
@@ -130,7 +135,7 @@ def _sort(context: ParserContext, words: list[str]) -> tuple[list[tuple[str, str
                 raise UsageError(f"./lab {task}: {flag} needs a value.")
         if argument.kind is int and not (value.isascii() and value.isdigit()):
             raise UsageError(f"./lab {task}: {flag} {value}: write a whole number.")
-        options.append((str(argument.name), value))
+        options.append((_name(argument), value))
     return options, bare
 
 

@@ -35,7 +35,7 @@ def check(
     from labgrader.reporters.terminal import feedback
 
     lab = spec.find(lab_name)
-    parameters = spec.parameters(lab, _settings(settings))
+    parameters = spec.parameters(lab, settings_of(settings))
     if json_path is not None:
         _must_be_writable(Path(json_path))
     report = _graded(lab, parameters, submission_path, provider(provider_name))
@@ -79,7 +79,7 @@ def prove(
         print(f"{lab.name}: {lab.title}", flush=True)
         findings += prove_lab(
             lab,
-            spec.parameters(lab, _settings(settings)),
+            spec.parameters(lab, settings_of(settings)),
             providers,
             jobs=jobs,
             repeats=repeats,
@@ -237,7 +237,8 @@ def _graded(lab: spec.Lab, parameters: dict[str, int], submission_path: str, cho
     return runner.grade(job, chosen, progress=lambda text: print(text, file=sys.stderr))
 
 
-def _settings(items: list[str]) -> dict[str, str]:
+def settings_of(items: list[str]) -> dict[str, str]:
+    """`--set` words as names and values; UsageError for one without an equals sign."""
     settings = {}
     for item in items:
         name, equals, value = item.partition("=")

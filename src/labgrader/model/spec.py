@@ -262,7 +262,7 @@ def load(path: Path) -> Lab:
     if not isinstance(data, dict):
         raise SpecError(f"{path}:1: a lab file is a mapping that begins with name, title and points.")
     try:
-        lab = Lab.model_validate({**data, "folder": path.parent, "digest": _digest(path.parent)})
+        lab = Lab.model_validate({**data, "folder": path.parent, "digest": digest_of(path.parent)})
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
     if lab.name != path.parent.name:
@@ -292,8 +292,8 @@ def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
     return values
 
 
-def _digest(folder: Path) -> str:
-    """sha256 over everything that decides a score: the lab's files, and the shared templates."""
+def digest_of(folder: Path) -> str:
+    """sha256 over everything in a lab's folder that decides a score, and over the shared templates."""
     total = hashlib.sha256()
     # The same three places in which render.py looks for templates, each once.
     shared = (folder.parent.parent / "templates", labs_folder().parent / "templates")

@@ -1,4 +1,4 @@
-"""One nightly run at a time: a lock file that its holder's end releases, however that comes."""
+"""One at a time: a lock file that its holder's end releases, however that comes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SETTLE_S = 2.0  # for a holder that has the lock to have written who it is
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock for the time of the block; UsageError that says who has it if it is taken."""
+def held(path: Path, what: str = "A nightly run") -> Iterator[None]:
+    """Hold the lock for the time of the block; UsageError that says who has it if `what` is under way."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -31,10 +31,11 @@ def held(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(
-                f"A nightly run is under way already: {_holder(path)}. Wait for its end, or end it first."
+                f"{what} is under way already: {_holder(path)}. Wait for its end, or end it first."
             ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(_myself()).encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: it is held all the same
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(_myself()).encode(), 0)
         yield
         os.ftruncate(handle, 0)
     finally:

@@ -12,7 +12,7 @@ from typing import Protocol
 from labgrader.errors import LabError, LabgraderError, SpecError
 from labgrader.intake.submission import Submission, collect
 from labgrader.model.spec import Lab
-from labgrader.pool import default_jobs, workers
+from labgrader.pool import default_jobs, for_worker, workers
 from labgrader.providers import Provider
 from labgrader.proving import record
 from labgrader.proving.mutants import Mutant
@@ -117,6 +117,7 @@ def run(
     return known
 
 
+@for_worker
 def _graded(job: Job, maker: Maker) -> Record:
     return record.of(grade(job, maker()))
 
