@@ -147,7 +147,7 @@ def _give_packages(cache: Path) -> None:
     """Put root's tar of Debian packages into the user's cache: only the building of it is left out."""
     folder = cache / "labgrader" / "images"
     folder.mkdir(parents=True)
-    tar = image.cache_folder() / f"packages-{image._base_digest()}.tar"
+    tar = image.cache_folder() / f"packages-{image.packages_digest()}.tar"
     if not tar.exists():
         image._bootstrap(tar)
     shutil.copy(tar, folder / tar.name)

@@ -81,7 +81,7 @@ def _make_image() -> str:
 def _renew_image() -> str:
     """Make packages and image anew; a lab that runs keeps the files of the old one, which then stays."""
     folder, final = image.cache_folder(), image.image_path()
-    tar = folder / f"packages-{image._base_digest()}.tar"
+    tar = folder / f"packages-{image.packages_digest()}.tar"
     aside = {path: folder / f"superseded-{secrets.token_hex(4)}" for path in (tar, final)}
     with image._lock(folder):
         for path, place in aside.items():

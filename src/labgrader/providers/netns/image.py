@@ -71,7 +71,7 @@ def packages() -> Path:
 
 
 def _packages() -> Path:
-    tar = cache_folder() / f"packages-{_base_digest()}.tar"
+    tar = cache_folder() / f"packages-{packages_digest()}.tar"
     if not tar.exists():
         _bootstrap(tar)
     os.utime(tar)
@@ -98,7 +98,8 @@ def remove(path: Path) -> None:
     path.rmdir()
 
 
-def _base_digest() -> str:
+def packages_digest() -> str:
+    """A digest of which packages the hosts' image is made of, and how."""
     words = [*sorted(PACKAGES), apt_sources.suite(), platform.machine(), *NO_DOCUMENTATION, "1"]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
@@ -114,7 +115,7 @@ def _guest_files() -> list[tuple[str, Path]]:
 
 
 def _image_digest() -> str:
-    total = hashlib.sha256(_base_digest().encode())
+    total = hashlib.sha256(packages_digest().encode())
     for name, path in _guest_files():
         executable = os.access(path, os.X_OK)
         total.update(f"\0{name}\0{executable}\0".encode())

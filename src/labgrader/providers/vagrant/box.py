@@ -27,6 +27,8 @@ from labgrader.providers.vagrant import box_disk, box_files, box_kernel
 HYPERVISORS = ("libvirt", "virtualbox")
 SPACE_BYTES = 2 << 30
 SOURCES = ("box.py", "box_disk.py", "box_files.py", "box_kernel.py")
+# What runs from the start on, before a machine can be given anything newer.
+BOOTED = ("vm_init.py", "management.py", "management_dhcp.py", "machine.py")
 MONTH_S = 30 * 86400
 
 
@@ -45,13 +47,13 @@ def build(out: Path | None = None) -> Boxes:
     With `out`, copies are put into that folder and their paths returned. Says on standard error what it
     does. Raises LabError with a remedy.
     """
-    box_disk.check_tools()
-    wanted = box_kernel.packages()
-    digest = _digest(wanted)
+    digest = _digest()
     folder = cache_folder() / digest
-    with _lock(cache_folder()):
-        if not folder.is_dir():
-            _build(wanted, digest, folder)
+    if not folder.is_dir():
+        with _lock(cache_folder()):
+            if not folder.is_dir():
+                box_disk.check_tools()
+                _build(box_kernel.packages(), digest, folder)
     os.utime(folder)  # when it was last used: see _remove_older
     return _boxes(folder, digest) if out is None else _copies(_boxes(folder, digest), out)
 
@@ -68,9 +70,14 @@ def cache_folder() -> Path:
     return folder
 
 
-def _digest(wanted: box_kernel.Packages) -> str:
-    total = hashlib.sha256(f"{image.image_path().name} {wanted}".encode())
-    for path in (*(Path(__file__).with_name(name) for name in SOURCES), box_files.SHUTDOWN):
+def _digest() -> str:
+    """Of all that the preparation of a machine does not renew: packages, boot, and the way in.
+
+    Not the kernel's version: a box must not change because an archive did; remove it to have a newer one.
+    """
+    total = hashlib.sha256(image.packages_digest().encode())
+    own = [Path(__file__).with_name(name) for name in SOURCES]
+    for path in (*own, *(image.GUEST / "lib" / name for name in BOOTED), box_files.SHUTDOWN):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]
 
@@ -128,12 +135,8 @@ def _say(started: float, text: str) -> None:
 def _disk(wanted: box_kernel.Packages, partial: Path) -> Path:
     """The disk with everything on it, as a sparse file in `partial`."""
     started = time.monotonic()
-    _say(started, "downloading the kernel")
-    kernel = partial / "kernel"
-    kernel.mkdir()
-    boot = box_kernel.boot_files(wanted, kernel)
-    fat = box_disk.boot_partition(partial, boot.vmlinuz, boot.initrd)
-    shutil.rmtree(kernel)
+    vmlinuz, initrd = _kernel(wanted, partial, started)
+    fat = box_disk.boot_partition(partial, vmlinuz, initrd)
     _say(started, "making the root file system")
     work = partial / "root"
     work.mkdir()
@@ -141,6 +144,24 @@ def _disk(wanted: box_kernel.Packages, partial: Path) -> Path:
     disk = box_disk.disk(partial, fat, _root(work, contract.digest(str(image.GUEST))))
     image.remove(work)
     return disk
+
+
+def _kernel(wanted: box_kernel.Packages, partial: Path, started: float) -> tuple[Path, Path]:
+    """The kernel and its initrd, kept from build to build: a hundred megabytes are downloaded for them."""
+    key = hashlib.sha256(f"{wanted}".encode() + Path(box_kernel.__file__).read_bytes()).hexdigest()[:16]
+    kept = cache_folder() / f"kernel-{key}"
+    if not kept.is_dir():
+        _say(started, "downloading the kernel")
+        work, ready = partial / "kernel", partial / "boot"
+        work.mkdir()
+        ready.mkdir()
+        boot = box_kernel.boot_files(wanted, work)
+        boot.vmlinuz.rename(ready / "vmlinuz")
+        boot.initrd.rename(ready / "initrd.gz")
+        shutil.rmtree(work)
+        ready.rename(kept)
+    os.utime(kept)
+    return kept / "vmlinuz", kept / "initrd.gz"
 
 
 def _root(work: Path, guest_digest: str) -> Path:
