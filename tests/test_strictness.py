@@ -69,14 +69,14 @@ def test_what_namespaces_need_is_here() -> None:
     """Where it is not, this is skipped with the reason, and fails in CI."""
 
 
-def ci_run(folder: Path, lint: str, tests: str) -> subprocess.CompletedProcess[str]:
+def ci_run(folder: Path, lint: str, tests: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs .ci/run in a checkout whose ./lab lint and ./lab test are these shell lines."""
     (folder / ".ci").mkdir()
     shutil.copy(REPOSITORY / ".ci" / "run", folder / ".ci")
     (folder / "lab").write_text(f"#!/bin/bash\nif [[ $1 == lint ]]; then {lint}\nelse {tests}\nfi\n")
     (folder / "lab").chmod(0o755)
     return subprocess.run(
-        [folder / ".ci" / "run"], cwd="/", capture_output=True, text=True, check=False, timeout=60
+        [folder / ".ci" / "run", *words], cwd="/", capture_output=True, text=True, check=False, timeout=60
     )
 
 
@@ -97,6 +97,19 @@ def ci_run(folder: Path, lint: str, tests: str) -> subprocess.CompletedProcess[s
 def test_ci_passes_only_when_tests_passed(
     tmp_path: Path, lint: str, tests: str, status: int, last: str
 ) -> None:
-    done = ci_run(tmp_path, lint, tests)
+    done = ci_run(tmp_path, lint, tests, "namespaces")
     assert done.returncode == status
     assert done.stdout.splitlines()[-1] == last
+
+
+def test_ci_runs_the_tests_with_virtual_machines_as_well(tmp_path: Path) -> None:
+    tests = "if [[ ${2-} == --vagrant ]]; then echo '1 failed in 0.1s'; exit 1; fi; echo '2 passed in 0.1s'"
+    done = ci_run(tmp_path, "true", tests)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-2:] == ["tests with virtual machines: exit status 1", "1 failed in 0.1s"]
+
+
+def test_ci_takes_no_other_word(tmp_path: Path) -> None:
+    done = ci_run(tmp_path, "true", "true", "vagrnat")
+    assert done.returncode == 2
+    assert "usage: .ci/run [namespaces | vagrant]" in done.stderr

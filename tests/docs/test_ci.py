@@ -49,7 +49,7 @@ def test_a_workflow_has_the_shape_of_one(path: Path) -> None:
     assert set(data) == {"name", "on", "permissions", "concurrency", "jobs"}
     assert data["permissions"]["contents"] == "read"
     for name, job in data["jobs"].items():
-        assert set(job) <= {"runs-on", "timeout-minutes", "env", "steps"}, name
+        assert set(job) <= {"runs-on", "timeout-minutes", "container", "env", "steps"}, name
         assert 0 < job["timeout-minutes"] <= 1440
         for step in job["steps"]:
             assert set(step) <= {"name", "uses", "with", "run", "env", "if"}, step
