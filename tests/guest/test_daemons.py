@@ -261,6 +261,15 @@ def test_access_times_follow_the_clock_without_a_restart(telnet: Callable[..., t
     assert run_in_host(v0, ["labgrader-clock", "set", "9 o'clock"]).returncode == 2
 
 
+def test_clock_of_this_computer_is_never_set(pair: tuple[Host, Host]) -> None:
+    # The hosts of these tests are root's own, without a user namespace: the kernel would let them.
+    v0, _ = pair
+    base = time.time() - time.monotonic()
+    for words in (["set", "2026-03-02T09:00:00"], ["reset"]):
+        assert run_in_host(v0, ["labgrader-clock", *words]).returncode == 0
+        assert abs(time.time() - time.monotonic() - base) < 5
+
+
 def test_the_clock_goes_on_from_the_given_moment(telnet: Callable[..., tuple[Host, Host]]) -> None:
     v0, v1 = telnet("access_times = 08:00-12:00")
     run_in_host(v0, ["labgrader-clock", "set", "2026-03-02T07:59:58"])

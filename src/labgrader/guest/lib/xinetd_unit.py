@@ -2,6 +2,7 @@
 
 import os
 
+import clock
 import fence
 import proc
 
@@ -9,7 +10,6 @@ PIDFILE = "/run/xinetd.pid"
 COMM = "xinetd"
 LOG = "/var/log/messages"
 DEADLINE = 10.0  # seconds
-_MARKER = "/usr/lib/labgrader/namespace-guest"
 
 
 def environment():
@@ -20,9 +20,7 @@ def environment():
         # telnetd asks for the client's name: a dead nameserver must not hold up a login for 20 s
         "RES_OPTIONS": "timeout:1 attempts:1",
     }
-    if os.path.exists(_MARKER):
-        import clock
-
+    if not clock.is_machine():
         env.update(clock.preload())
     return env
 

@@ -35,7 +35,6 @@ BUILD_BYTES = 700 << 20
 # A month: security fixes of the daemons should reach the hosts without anybody's doing.
 NO_DOCUMENTATION = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 INSTALL = ["/usr/bin/python3", "-I", "/usr/lib/labgrader/install.py"]
-NAMESPACE_HOST = "namespace-host"
 
 
 def cache_folder() -> Path:
@@ -135,7 +134,7 @@ def _build(tar: Path, final: Path) -> None:
     # Open to the hosts' root, whose outer id is nobody's; the folder around it is closed to all others.
     partial.chmod(0o777)
     try:
-        fill(partial, tar, NAMESPACE_HOST)
+        fill(partial, tar)
         partial.chmod(0o755)
         partial.rename(final)
     except BaseException:
@@ -146,8 +145,8 @@ def _build(tar: Path, final: Path) -> None:
     _remove_older(folder, final, tar)
 
 
-def fill(folder: Path, tar: Path, *words: str) -> None:
-    """Make `folder`/rootfs of the packages in `tar` and the guest contract; `words` are for its install.py.
+def fill(folder: Path, tar: Path) -> None:
+    """Make `folder`/rootfs of the packages in `tar` and the guest contract.
 
     `folder` must be open to the hosts' root (mode 777), to whom everything in it then belongs.
     """
@@ -158,7 +157,7 @@ def fill(folder: Path, tar: Path, *words: str) -> None:
         own.seek(0)
         overlay = "exec tar -x -p -C rootfs --no-overwrite-dir --keep-directory-symlink -f -"
         as_root_of_hosts(["sh", "-c", overlay], folder, own.fileno())
-    as_root_of_hosts([*INSTALL, *words], folder / "rootfs", chroot=True)
+    as_root_of_hosts(INSTALL, folder / "rootfs", chroot=True)
 
 
 def _remove_older(folder: Path, final: Path, tar: Path) -> None:
