@@ -16,9 +16,10 @@ TEMPORARY = ".new-"
 def write(path: Path, data: bytes) -> None:
     """Make `path` hold `data`, on the disk when this returns; a reader sees the old file or the new one.
 
-    Raises LabError.
+    Its folder is made if it is missing. Raises LabError.
     """
     try:
+        path.parent.mkdir(exist_ok=True)
         temporary = _beside(path, data)
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -63,8 +64,8 @@ def holds(path: Path, data: bytes) -> bool:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed writers left in `folder`; their files have names of their own, with their pid."""
-    for path in folder.glob(f"{TEMPORARY}*"):
+    """Remove what killed writers left in or below `folder`, in files that have names of their own."""
+    for path in folder.rglob(f"{TEMPORARY}*"):
         pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
         if pid == str(os.getpid()) or not Path("/proc", pid).exists():
             with contextlib.suppress(OSError):

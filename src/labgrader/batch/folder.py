@@ -38,10 +38,7 @@ def held(folder: Path) -> Iterator[bool]:
     path = folder / LOCK
     was_cut_off = path.exists() and path.stat().st_size > 0
     with lock.held(path, f"A grading in {folder}"):
-        with contextlib.suppress(OSError):
-            (folder / REPORTS).mkdir(exist_ok=True)
         files.remove_unfinished(folder)
-        files.remove_unfinished(folder / REPORTS)
         yield was_cut_off
 
 

@@ -1,0 +1,83 @@
+"""The line that tells how a grading goes, on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from labgrader.batch import capacity
+from labgrader.batch.progress import Progress
+from labgrader.model.results import Report
+from tests.golden import reports
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def feed(progress: Progress, clock: Clock, seen: list[Report | None], seconds: float) -> None:
+    for number, report in enumerate(seen):
+        clock.now += seconds
+        progress.settled(f"student{number}", report, graded=True)
+
+
+def test_what_is_told() -> None:
+    clock = Clock()
+    progress = Progress(20, io.StringIO(), clock=clock)
+    assert progress.line() == "0 of 20 done: 0 passing, 0 failing, 0 incomplete"
+    feed(
+        progress,
+        clock,
+        [reports.FULL_MARKS, reports.LOOPBACK_ONLY, reports.REJECTED, reports.INCOMPLETE],
+        2.0,
+    )
+    assert progress.line() == "4 of 20 done: 1 passing, 2 failing, 1 incomplete; 30 a minute, 32 s left"
+    progress.settled("student3", reports.FULL_MARKS, graded=False)  # tried again
+    progress.settled("absent", None, graded=False)
+    assert progress.line().startswith(
+        "5 of 20 done: 2 passing, 2 failing, 0 incomplete, 1 without a submission;"
+    )
+
+
+def test_a_file_gets_a_line_a_minute_and_no_control_characters() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress(1000, stream, clock=clock)
+    feed(progress, clock, [reports.FULL_MARKS] * 301, 1.0)
+    progress.say("A worker died.")
+    progress.close()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 6
+    assert lines[0] == "60 of 1000 done: 60 passing, 0 failing, 0 incomplete; 60 a minute, 16 min left"
+    assert "\r" not in stream.getvalue() and "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_has_one_line_that_is_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    clock, stream = Clock(), Terminal()
+    progress = Progress(9, stream, clock=clock, environment={"TERM": "xterm", "NO_COLOR": "1"})
+    feed(progress, clock, [reports.FULL_MARKS] * 3, 1.0)
+    progress.say("A worker died.")
+    progress.close()
+    text = stream.getvalue()
+    assert text.count("\n") == 1 and text.count("\r") == 5 and "\x1b" not in text
+    assert max(map(len, text.replace("\n", "\r").split("\r"))) < 60
+    assert text.endswith(" \rA worker died.\n")
+
+
+def test_a_terminal_that_cannot_rewrite_is_as_a_file() -> None:
+    clock, stream = Clock(), Terminal()
+    feed(Progress(9, stream, clock=clock, environment={"TERM": "dumb"}), clock, [reports.FULL_MARKS] * 3, 1.0)
+    assert stream.getvalue() == ""
+
+
+def test_the_number_of_labs_fits_this_machine() -> None:
+    assert 1 <= capacity.default_jobs() <= max(1, capacity.free_mb() // capacity.LAB_MB)

@@ -1,0 +1,148 @@
+"""Whatever is on the disk when all ends, the same grading goes on: nobody twice, nobody dropped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labgrader.batch import files, folder, store
+from labgrader.errors import LabError
+from tests.batch.canned import Canned, grade, hand_in, scores
+
+STUDENTS = {"ann": "good", "bob": "bad", "cleo": "good"}
+SCORES = {"ann": 100.0, "bob": 60.0, "cleo": 100.0}
+
+
+@pytest.fixture
+def students(tmp_path: Path) -> Path:
+    return hand_in(tmp_path / "class", **STUDENTS)
+
+
+class Camera:
+    """Copies RUN before each call that makes a file durable or names it, as a power cut would find it."""
+
+    def __init__(self, run: Path, to: Path) -> None:
+        self.run = run
+        self.to = to
+        self.copies: list[Path] = []
+        self.last: dict[str, bytes] = {}
+
+    def before(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.shoot()
+            return real(*args, **kwargs)
+
+        return call
+
+    def shoot(self) -> None:
+        paths = sorted(
+            path for path in self.run.rglob("*") if path.is_file() and path.suffix != ".sqlite-shm"
+        )
+        seen = {str(path): path.read_bytes() for path in paths}
+        if seen != self.last:
+            self.last = seen
+            self.copies.append(self.to / f"{len(self.copies):04}")
+            shutil.copytree(self.run, self.copies[-1])
+
+
+@pytest.fixture
+def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Camera]:
+    taken = Camera(tmp_path / "run", tmp_path / "copies")
+    monkeypatch.setattr(os, "fsync", taken.before(os.fsync))
+    monkeypatch.setattr(Path, "replace", taken.before(Path.replace))
+    with monkeypatch.context() as patched:
+        real = sqlite3.connect
+
+        def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = real(*args, **kwargs)
+            connection.set_trace_callback(lambda _: taken.shoot())
+            return connection
+
+        patched.setattr(sqlite3, "connect", connect)
+        yield taken
+
+
+def goes_on_to_the_same(copy: Path, students: Path) -> list[str]:
+    """Grade on in a copy; who was asked for."""
+    executor = Canned()
+    with folder.held(copy):
+        results = grade(copy, students, executor)
+    assert scores(results) == SCORES, copy
+    with sqlite3.connect(copy / "run.sqlite") as connection:
+        judged = [
+            student for (student,) in connection.execute("SELECT student FROM judging ORDER BY student")
+        ]
+    assert judged == sorted(STUDENTS), copy
+    assert len(set(executor.asked)) == len(executor.asked)
+    for student in STUDENTS:
+        assert (copy / "reports" / f"{student}.json").stat().st_size > 100
+    assert [path for path in copy.rglob("*") if path.name.startswith(files.TEMPORARY)] == []
+    return executor.asked
+
+
+def test_a_power_cut_between_any_two_writes(
+    camera: Camera, students: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with folder.held(camera.run):
+        grade(camera.run, students, Canned())
+    monkeypatch.undo()
+    finished = (camera.run / "gradebook.csv").read_bytes()
+    assert len(camera.copies) > 15
+    asked = set()
+    for copy in camera.copies:
+        # What a killed grader left under names of its own: this process is still alive.
+        for path in copy.rglob(f"{files.TEMPORARY}*"):
+            path.rename(path.with_name(path.name.replace(str(os.getpid()), "999999999")))
+        asked.add(len(goes_on_to_the_same(copy, students)))
+        assert (copy / "gradebook.csv").read_bytes() == finished
+    assert asked == {0, 1, 2, 3}
+
+
+def test_a_log_that_was_cut_off_anywhere(tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with store.opened(
+        run, write=True
+    ):  # a second opening: without it the log is gone when the first one ends
+        grade(run, students, Canned())
+        shutil.copytree(run, tmp_path / "whole")
+    length = (tmp_path / "whole" / "run.sqlite-wal").stat().st_size
+    asked = set()
+    for cut in range(0, length, length // 25):
+        copy = tmp_path / f"cut{cut}"
+        shutil.copytree(tmp_path / "whole", copy)
+        os.truncate(copy / "run.sqlite-wal", cut)
+        (copy / "run.sqlite-shm").unlink()
+        asked.add(len(goes_on_to_the_same(copy, students)))
+    assert asked == {0, 1, 2, 3}
+
+
+def test_files_that_are_gone_or_wrong_are_made_anew(tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    right = (run / "reports" / "ann.json").read_bytes()
+    (run / "reports" / "ann.json").write_text('{"score": 1000}')
+    (run / "reports" / "bob.json").unlink()
+    executor = Canned()
+    assert scores(grade(run, students, executor)) == SCORES
+    assert executor.asked == []
+    assert (run / "reports" / "ann.json").read_bytes() == right
+    assert (run / "reports" / "bob.json").exists()
+
+
+def test_a_damaged_database_is_told_and_not_written_over(tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    data = bytearray((run / "run.sqlite").read_bytes())
+    data[:100] = bytes(100)
+    (run / "run.sqlite").write_bytes(data)
+    with pytest.raises(LabError, match=r"run\.sqlite is damaged .*Move it away"):
+        grade(run, students, Canned())
+    assert (run / "run.sqlite").read_bytes() == data
+    assert len(list((run / "reports").iterdir())) == len(STUDENTS)
