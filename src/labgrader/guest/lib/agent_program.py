@@ -12,6 +12,7 @@ import confine
 import handles
 import kernelobjects
 import places
+from pace import Pace
 
 POLL_S = 0.001
 MEMORY_POLL_S = 0.05
@@ -60,9 +61,11 @@ class Program:
                 hung_up = not piece
             if self.first_status is None and self._reap():
                 poller.unregister(self.status_pipe)
-            if time.monotonic() >= next_look:
+            now = time.monotonic()
+            if now >= next_look:
                 self._weigh()
-                next_look = time.monotonic() + MEMORY_POLL_S
+                # A tenth of the time at most: on a slow processor the program itself needs the rest.
+                next_look = time.monotonic() + max(MEMORY_POLL_S, 9 * (time.monotonic() - now))
             if hung_up:
                 # Nobody has the terminal open just now: all that was printed is here. A daemon of the
                 # program's may still live, and open its terminal again.
@@ -89,7 +92,7 @@ class Program:
         return True
 
     def _note_end(self):
-        """The program has ended when its first process has, and left nobody behind who might print or listen."""
+        """It has ended when its first process has, and left nobody behind who might print or listen."""
         if self.first_status is not None and not confine.processes_of(self.uid):
             with self.condition:
                 self.status = self.first_status
@@ -144,6 +147,7 @@ def op_await_listening(program, port, timeout, addresses=None):
     """
     started = handles.get(program)
     deadline = time.monotonic() + timeout
+    pace = Pace(POLL_S)
     while True:
         ended = started.status is not None  # looked at first: what listened before its end is seen
         mine = [s for s in agent_host.listening() if s["uid"] == started.uid]
@@ -155,7 +159,7 @@ def op_await_listening(program, port, timeout, addresses=None):
         )
         if there or time.monotonic() > deadline or ended:
             return dict(started.state(), listening=mine, there=there)
-        time.sleep(POLL_S)
+        pace.rest()
 
 
 def op_output(program, after, timeout):
@@ -208,11 +212,12 @@ def op_stop(program, port, timeout):
     started.reader.join(timeout)
     started.end_shell()
     deadline = time.monotonic() + timeout
+    pace = Pace(POLL_S)
     while True:
         lingering = [] if _is_free(port) else _users_of(port)
         if not lingering or time.monotonic() > deadline:
             break
-        time.sleep(POLL_S)
+        pace.rest()
     handles.drop(program)
     with started.condition:
         tail = bytes(started.output[-16384:]).decode("latin-1")

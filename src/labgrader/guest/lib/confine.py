@@ -17,6 +17,7 @@ import time
 
 import capabilities
 import seccomp
+from pace import Pace
 
 PR_SET_NO_NEW_PRIVS = 38
 CROWD = 16
@@ -210,6 +211,7 @@ def kill_all(user, deadline_s):
     account = pwd.getpwnam(user)
     deadline = time.monotonic() + deadline_s
     few = True
+    pace = Pace(0.0005)
     while True:
         left = processes_of(account.pw_uid)
         if not left or time.monotonic() > deadline:
@@ -224,7 +226,7 @@ def kill_all(user, deadline_s):
         else:
             _kill_as(account)
         few = False
-        time.sleep(0.0005)
+        pace.rest()
 
 
 def _kill_as(account):
