@@ -221,11 +221,13 @@ def run_tests(
     help={
         "runs": "how many pairs of one check and one bare script are measured",
         "json": "write the measurements to this file",
+        "class": "measure the grading of a class instead: of so many submissions, a tenth of them hostile",
+        "jobs": "labs at once in a class",
     },
 )
-def bench(_: Context, runs: int = 5, json: str | None = None) -> None:
-    """Measure what one check costs, as a ratio to a bare script that does the same."""
-    commands.bench(runs, json)
+def bench(_: Context, runs: int = 5, json: str | None = None, class_: int = 0, jobs: int = 4) -> None:
+    """Measure what one check costs, or a class, as a ratio to a bare script that does the same."""
+    commands.bench(runs, json, class_, jobs)
 
 
 @task

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from labgrader.develop import benchmark
+from labgrader.develop import benchmark, class_benchmark
 from labgrader.providers.netns import image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,3 +125,52 @@ def processes_in(rootfs: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+CLASS_FOUND = {
+    "students": 300,
+    "kinds": {"right": 150, "wrong": 120, "hostile": 30},
+    "jobs": 4,
+    "processors": 2,
+    "wall_s": 200.04,
+    "a_minute": 90.0,
+    "floor_a_minute": 180.0,
+    "times_the_floor": 2.0,
+    "peak_memory_mb": 401.2,
+    "memory_mb_a_lab": 100.3,
+    "left_behind": [],
+    "budget": {"a_minute": 60.0, "memory_mb_a_lab": 200.0, "holds": True},
+}
+CLASS_SENTENCES = """\
+submissions              300 (150 right, 120 wrong, 30 hostile), 4 at once
+processors               2
+graded                   in 200.0 s, 90 a minute
+benchmarks/floor.sh      180 a minute, as many at once, before and after
+cost                     2.00 times the floor of the reference
+peak memory              401 MB in all processes, 100 MB a lab in flight
+left behind              nothing
+budget                   holds: at least 60 a minute, at most 200 MB a lab, nothing left behind
+"""
+
+
+def test_the_measurements_of_a_class_read_well() -> None:
+    assert class_benchmark.sentences(CLASS_FOUND) == CLASS_SENTENCES
+
+
+def test_a_class_to_measure_is_a_tenth_hostile(tmp_path: Path) -> None:
+    kinds = class_benchmark.make_class(tmp_path / "class", 60)
+    assert kinds == {"right": 30, "wrong": 24, "hostile": 6}
+    assert len(list((tmp_path / "class").glob("*/tcp_server.py"))) == 60
+
+
+@pytest.mark.namespaces
+def test_a_class_is_measured(tmp_path: Path, rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_benchmark, "FLOOR_RUNS", 2)
+    found = class_benchmark.measure(3, 2)
+    assert found["kinds"] == {"right": 2, "wrong": 1}
+    assert found["left_behind"] == []
+    assert found["wall_s"] > 0.5 and 20 < found["peak_memory_mb"] < 1000
+    assert (
+        class_benchmark.sentences(found).splitlines()[0]
+        == "submissions              3 (2 right, 1 wrong), 2 at once"
+    )

@@ -202,18 +202,18 @@ def test(keyword: str | None, paths: list[str], fast: bool, vagrant: bool) -> No
     raise SystemExit(developer.test(keyword, paths, rest, fast=fast, vagrant=vagrant))
 
 
-def bench(runs: int, json_path: str | None) -> None:
-    """Measure a check against the bare script and print what was found; missing the budget is no failure."""
-    from labgrader.develop import benchmark
+def bench(runs: int, json_path: str | None, students: int, jobs: int) -> None:
+    """Measure a check, or a class, against the bare script and print it; missing the budget is no failure."""
+    from labgrader.develop import benchmark, class_benchmark
 
     if runs < 1:
         raise UsageError("--runs 0: at least one pair must be measured.")
     if json_path is not None:
         _must_be_writable(Path(json_path))
-    found = benchmark.measure(runs)
+    found = class_benchmark.measure(students, max(1, jobs)) if students else benchmark.measure(runs)
     if json_path is not None:
         _write_json(Path(json_path), found)
-    print(benchmark.sentences(found), end="")
+    print((class_benchmark if students else benchmark).sentences(found), end="")
 
 
 def lint() -> None:

@@ -184,9 +184,9 @@ def _watched(argv: Sequence[str]) -> tuple[float, float]:
     memory_kb, ticks = 0, 0
     try:
         while process.poll() is None:
-            family = _family(process.pid)
-            ticks = max(ticks, sum(map(_ticks, family)))
-            memory_kb = max(memory_kb, sum(map(_proportional_kb, family)))
+            there = family(process.pid)
+            ticks = max(ticks, sum(map(_ticks, there)))
+            memory_kb = max(memory_kb, sum(map(proportional_kb, there)))
             time.sleep(SAMPLE_S)
         assert process.stderr is not None
         _must_be_well(process.returncode, argv, process.stderr.read())
@@ -195,7 +195,7 @@ def _watched(argv: Sequence[str]) -> tuple[float, float]:
     return round(memory_kb / 1024, 1), round(ticks / os.sysconf("SC_CLK_TCK"), 2)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all that come from it and have not been orphaned; whoever has just ended is left out."""
     found = [pid]
     for one in found:
@@ -207,7 +207,7 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _proportional_kb(pid: int) -> int:
+def proportional_kb(pid: int) -> int:
     """A process's share of memory (PSS); what others map as well counts by their number (proc(5))."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
