@@ -17,7 +17,7 @@ from tests.contract.test_probes import *  # noqa: F403
 from tests.vagrant.conftest import Hypervisor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def provider(
     libvirt: Hypervisor, box: Boxes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[vagrant.VagrantProvider]:
@@ -35,7 +35,7 @@ def provider(
         assert vagrant.kept() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def up(provider: vagrant.VagrantProvider) -> Iterator[Up]:
     """One lab for all tests that leave it as they found it."""
     with running(provider) as lab:

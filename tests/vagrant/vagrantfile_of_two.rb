@@ -16,7 +16,7 @@ Vagrant.configure("2") do |config|
     libvirt.graphics_type = "none"
     libvirt.video_type = "none"
     libvirt.management_network_name = "test-management"
-    libvirt.management_network_address = "10.121.0.0/24"
+    libvirt.management_network_address = "10.122.0.0/24"
     libvirt.management_network_mode = "none"
   end
   config.vm.provider :virtualbox do |virtualbox|

@@ -8,35 +8,45 @@ import os
 import shutil
 from pathlib import Path
 
-from labgrader.providers.vagrant import box, cli
+from labgrader.providers.vagrant import box, cli, slots
 from labgrader.providers.vagrant.project import TOP, say
 from labgrader.providers.vagrant.settings import Settings
 
-ADD_S = 600.0
+ADD_S = 3600.0  # from a catalogue it may be a gigabyte
 FAMILY = "labgrader/debian12"
 # How Vagrant writes the / of a name in a folder's name (lib/vagrant/box_collection.rb).
 SLASH = "-VAGRANTSLASH-"
 
 
 def ensure(settings: Settings) -> Settings:
-    """The settings with the box's full name; a box that is built here is built and added if it is missing."""
+    """The settings with the box's full name, once Vagrant has the box: built here, or from its catalogue.
+
+    Before any machine is made: two machines that are made at once would both fetch it.
+    """
     if settings.box != "built":
+        if not added(settings.box_name, settings.hypervisor, settings.box_version or "0"):
+            say(f"Fetching the box {settings.box_name} {settings.box_version or ''} (once)…")
+            version = ["--box-version", settings.box_version] if settings.box_version else []
+            _add([*version, settings.box_name], settings.hypervisor, slots.root().parent)
         return settings
     built = box.build()
     name = f"{FAMILY}-{built.digest[:12]}"
-    chosen = dataclasses.replace(settings, box_name=name)
     if not added(name, settings.hypervisor):
         path = {"libvirt": built.libvirt, "virtualbox": built.virtualbox}[settings.hypervisor]
         say(f"Adding the box {name} to Vagrant (once)…")
-        cli.run(
-            ["box", "add", "--force", "--name", name, "--provider", settings.hypervisor, str(path)],
-            folder=TOP,
-            environment={"VAGRANT_CWD": "/", "VAGRANT_CHECKPOINT_DISABLE": "1"},
-            deadline_s=ADD_S,
-            log=built.libvirt.with_name("vagrant.log"),
-            tell=say,
-        )
-    return chosen
+        _add(["--name", name, str(path)], settings.hypervisor, built.libvirt.parent)
+    return dataclasses.replace(settings, box_name=name)
+
+
+def _add(words: list[str], hypervisor: str, log_folder: Path) -> None:
+    cli.run(
+        ["box", "add", "--force", "--provider", hypervisor, *words],
+        folder=TOP,
+        environment={"VAGRANT_CWD": "/"},
+        deadline_s=ADD_S,
+        log=log_folder / "vagrant-box.log",
+        tell=say,
+    )
 
 
 def masters() -> list[str]:
@@ -62,6 +72,6 @@ def _folder() -> Path:
     return Path(home) / "boxes"
 
 
-def added(name: str, hypervisor: str) -> bool:
+def added(name: str, hypervisor: str, version: str = "0") -> bool:
     """Whether Vagrant has the box already; seen in its folder, because asking it takes more than a second."""
-    return (_folder() / name.replace("/", SLASH) / "0" / hypervisor / "metadata.json").is_file()
+    return (_folder() / name.replace("/", SLASH) / version / hypervisor / "metadata.json").is_file()
