@@ -49,6 +49,8 @@ def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, 
     vagrant_tests.install()
     vagrant_tests.prepare()
     with vagrant_tests.room(os.environ) as (before, environment):
+        # Machines take minutes to be made.
+        argv += ["-o", "faulthandler_timeout=3600"]
         argv = [*before, *argv, *(paths or VAGRANT_TESTS), *rest]
         return STATUS.get(_run(argv, signal.SIGTERM, environment), 1)
 
