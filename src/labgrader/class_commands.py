@@ -35,6 +35,7 @@ def grade(
     deadline: str | None = None,
     templates: Sequence[str] = (),
     column: str | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Grade a class into the folder `out`; leaves with 0 if all is final, 3 if not, 130 if stopped."""
     from labgrader.batch import folder as folders
@@ -60,7 +61,12 @@ def grade(
         if was_cut_off:
             _clean(chosen)
         chosen.prepare()
-        raise SystemExit(_graded(run, setting, chosen, found, jobs, read, column))
+        try:
+            status = _graded(run, setting, chosen, found, jobs, read, column)
+        except KeyboardInterrupt:
+            _say(f"Stopped. What is graded is kept in {run}; the same command goes on from there.")
+            status = 130
+    raise SystemExit(status)
 
 
 def report(
@@ -145,16 +151,11 @@ def _graded(
         grading = Grading(setting, kept, lanes, progress)
         try:
             grading.run(found.entries, jobs)
-        except KeyboardInterrupt:
+        except BaseException:
             _stop_quietly()
             lanes.stop()
-            progress.close()
-            _say(f"Stopped. What is graded is kept in {run}; the same command goes on from there.")
-            return 130
+            raise
         finally:
-            # Labs of a lane that is still busy, after an error of ours: they end with their worker.
-            if sys.exc_info()[0] is not None:
-                lanes.stop()
             lanes.shutdown(wait=True, cancel_futures=True)
             progress.close()
             if grading.deaths:

@@ -28,6 +28,7 @@ PRELOAD = [
 PR_SET_PDEATHSIG = 1
 P = ParamSpec("P")
 T = TypeVar("T")
+_at_a_job = False
 
 
 def workers(count: int) -> ProcessPoolExecutor:
@@ -43,15 +44,20 @@ def default_jobs() -> int:
 
 
 def for_worker(fn: Callable[P, T]) -> Callable[P, T]:
-    """Make `fn` a job whose worker really ends when it is told to, once the job's `finally`s are through.
+    """Make `fn` a job that a worker which is told to end first puts in order, by `fn`'s own `finally`s.
 
     A pool would take the SystemExit for an answer, and let its worker wait for the next job.
     """
 
     @functools.wraps(fn)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        global _at_a_job
         try:
-            return fn(*args, **kwargs)
+            _at_a_job = True
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                _at_a_job = False
         except SystemExit:
             os._exit(1)
 
@@ -67,7 +73,7 @@ def grade_in_worker(job: Job, provider_name: str, attempts: int = ATTEMPTS) -> R
 def _begin() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # the process that forks workers
     # The one who pressed Ctrl-C is told by the parent; a worker ends by its pool's closing or SIGTERM,
-    # through every `finally`, so that its lab goes with it.
+    # through every `finally` of its job, so that its lab goes with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     _end_with_parent()
@@ -89,5 +95,7 @@ def _end_with_parent() -> None:
 
 
 def _end(*_: object) -> None:
+    if not _at_a_job:
+        os._exit(1)  # the pool's own code may be anywhere, and catches what is raised in it
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +143,39 @@ def test_a_submission_that_ends_its_workers_is_incomplete_and_no_endless_loop(
     (bob,) = (row for row in results.rows if row.student == "bob")
     assert "The worker process that graded it was ended, 2 times" in (bob.trouble or "")
     assert executor.asked.count("bob") == 4  # twice at first, twice when it was quieter
+
+
+def test_a_worker_that_does_not_end_is_ended(
+    run: Path, students: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(grading.PATIENCE_S, "netns", 0.05 - setting().lab.limits.wall_s)
+
+    class Stuck(Canned):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return Future() if student_of(args[0]) == "bob" else super().submit(fn, *args, **kwargs)
+
+        def end(self, future: Future[Any]) -> None:
+            future.set_exception(BrokenProcessPool("a process was ended"))
+
+    results = grade(run, students, Stuck())
+    assert scores(results) == {"ann": 100.0, "bob": None, "cleo": 100.0}
+    (bob,) = (row for row in results.rows if row.student == "bob")
+    assert "did not come to its end in time, 2 times" in (bob.trouble or "")
+
+
+def test_who_has_a_problem_now_has_no_old_result(run: Path, students: Path) -> None:
+    grade(run, students, Canned())
+    assert (run / "classroom" / "bob.json").exists()
+    found = [
+        replace(entry, problem="Handed in twice.") if entry.student == "bob" else entry
+        for entry in entries(students, files=["tcp_server.py"])
+    ]
+    with store.opened(run, write=True) as kept:
+        assert scores(grade_in(kept, found, Canned())) == {"ann": 100.0, "bob": None, "cleo": 100.0}
+    left = {path.parent.name for path in run.rglob("*bob*")}
+    assert left == set(), left
+    with store.opened(run, write=False) as kept:
+        assert len(kept.judgings("bob")) == 1
 
 
 def test_an_answer_that_is_none_is_incomplete_with_its_reason(run: Path, students: Path) -> None:

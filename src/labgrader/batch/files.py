@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from labgrader.errors import LabError
@@ -69,6 +69,16 @@ def remove_unfinished(folder: Path) -> None:
         pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
         if pid == str(os.getpid()) or not Path("/proc", pid).exists():
             with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def remove_others(folder: Path, kept: Collection[Path]) -> None:
+    """Remove the files in or below `folder` that are not among `kept`: tables of who is no longer in them."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        with contextlib.suppress(OSError):  # a folder that is not empty stays
+            if path.is_dir():
+                path.rmdir()
+            elif path not in kept:
                 path.unlink()
 
 

@@ -13,7 +13,7 @@ from labgrader.batch import work
 from labgrader.batch.progress import Progress
 from labgrader.batch.store import Key, Store
 from labgrader.batch.work import Setting, Task
-from labgrader.errors import LabgraderError, SpecError, SubmissionError
+from labgrader.errors import LabError, LabgraderError, SpecError, SubmissionError
 from labgrader.intake.entries import collect
 from labgrader.intake.entry import Entry
 from labgrader.intake.submission import Submission
@@ -63,7 +63,7 @@ class Grading:
             if entry.problem is not None:
                 self._progress.settled(entry.student, None, graded=False)
         left = self._pass([entry for entry in entries if entry.problem is None], jobs)
-        for fewer in quieter(jobs):
+        for fewer in quieter(self._room(jobs)):
             if not left:
                 return
             if not self._finals and len(left) >= HOPELESS:
@@ -80,12 +80,12 @@ class Grading:
         flying: dict[Future[dict[str, Any]], _Flight] = {}
         incomplete: list[Entry] = []
         while waiting or again or flying:
-            while (waiting or again) and len(flying) < jobs:
+            while (waiting or again) and len(flying) < self._room(jobs):
                 flight = again.popleft() if again else self._prepared(waiting.popleft())
                 if flight is not None:
                     future, flight = self._launch(flight)
                     flying[future] = flight
-                self._progress.tick()
+                self._tick()
             done, _ = wait(flying, timeout=TICK_S, return_when=FIRST_COMPLETED)
             for future in done:
                 flight = flying.pop(future)
@@ -95,8 +95,18 @@ class Grading:
                 elif self._keep(flight, report).status is Status.INCOMPLETE:
                     incomplete.append(flight.entry)
             self._end_overdue(flying)
-            self._progress.tick()
+            self._tick()
         return incomplete
+
+    def _room(self, jobs: int) -> int:
+        """How many at once: as asked for, but on a cluster no more than its workers take; 0 asks for these."""
+        places: int | None = getattr(self._executor, "places", None)
+        return jobs if places is None else min(jobs or places, places)
+
+    def _tick(self) -> None:
+        for line in self._executor.news() if hasattr(self._executor, "news") else ():
+            self._progress.say(line)
+        self._progress.tick()
 
     def _prepared(self, entry: Entry) -> _Flight | None:
         """The entry's submission, unless it has a final report already or cannot be used at all."""
@@ -107,6 +117,7 @@ class Grading:
             return None
         key = self._setting.key(submission.digest)
         if (known := self._known(entry, key)) is not None:
+            self._finals += 1
             self._store.settle(entry.student)
             self._progress.settled(entry.student, known, graded=False)
             return None
@@ -156,6 +167,8 @@ class Grading:
             except (KeyError, ValueError) as error:
                 why = str(answer.get("fault", f"its worker gave no report that can be read: {error}"))
                 return work.unfinished(self._setting, flight.submission, why)
+        if isinstance(failure, LabError):
+            raise failure
         self.deaths += 1
         how = "did not come to its end in time" if flight.overdue else "was ended"
         if flight.deaths + 1 < DEATHS:

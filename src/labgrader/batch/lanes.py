@@ -7,15 +7,18 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from typing import Any, ParamSpec, TypeVar
 
 from labgrader.errors import LabError
 from labgrader.pool import workers
 
 STARTS = 5
+END_S = 20.0  # for a worker to take its lab down
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,12 +71,19 @@ class Lanes(Executor):
                 os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Let every worker end its lab and its job, now; the futures have SystemExit or BrokenProcessPool."""
+        """Have every worker end its lab and itself, now; the futures have BrokenProcessPool."""
         with self._changed:
             self._closed = True
-        for child in multiprocessing.active_children():
-            if child.pid in self._pids.values():
-                child.terminate()
+        mine = [child for child in multiprocessing.active_children() if child.pid in self._pids.values()]
+        for child in mine:
+            child.terminate()
+        left = {child.sentinel: child for child in mine}
+        deadline = time.monotonic() + END_S
+        while left and (ended := connection.wait(list(left), max(0.0, deadline - time.monotonic()))):
+            for sentinel in ended:
+                del left[sentinel]  # type: ignore[arg-type]
+        for child in left.values():
+            child.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self._changed:

@@ -92,6 +92,7 @@ class Store:
                     "seen = excluded.seen",
                     (row.student, place, _entry_json(row), settled, number),
                 )
+        self.mend_files()
 
     def keep(self, student: str, key: Key, report: Mapping[str, Any], *, settled: bool) -> None:
         """Add a judging, which counts from now on; `report` is the JSON form. On the disk after this."""
@@ -161,13 +162,17 @@ class Store:
         return [(_row(entry), settled == now, seen == now) for entry, settled, seen in found]
 
     def mend_files(self) -> None:
-        """Make each student's JSON file what the newest judging says."""
+        """Make each student's JSON file what the newest judging says; who has a problem now has none."""
         found = self._rows(
             "SELECT student, report FROM judging WHERE number IN "
             "(SELECT max(number) FROM judging GROUP BY student)"
         )
-        reports = {f"{REPORTS}/{student}.json": text.encode() for student, text in found}
+        gone = {row.student for row, _, present in self.students() if row.problem is not None and present}
+        reports = {
+            f"{REPORTS}/{student}.json": text.encode() for student, text in found if student not in gone
+        }
         files.write_all(self.folder, reports)
+        files.remove_others(self.folder / REPORTS, {self.folder / name for name in reports})
 
     def report_path(self, student: str) -> Path:
         return self.folder / REPORTS / f"{student}.json"
@@ -205,7 +210,7 @@ class Store:
 
 @contextlib.contextmanager
 def opened(folder: Path, *, write: bool) -> Iterator[Store]:
-    """The store in RUN, made if it is not there and `write`; with `write` the JSON files are seen to, too.
+    """The store in RUN, made if it is not there and `write`.
 
     Raises UsageError for a file of another program or of a newer labgrader, LabError for a damaged one.
     """
@@ -216,8 +221,6 @@ def opened(folder: Path, *, write: bool) -> Iterator[Store]:
         store = Store(folder, connection)
         with _told(folder):
             _prepare(connection, path, write)
-        if write:
-            store.mend_files()
         yield store
     finally:
         with contextlib.suppress(sqlite3.Error):

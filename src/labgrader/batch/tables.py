@@ -59,8 +59,12 @@ def write(
             told.append(f"{name}: {error.message}")
             continue
         files.write_all(store.folder, made.files)
-        written.append(reporters.FORMATS[name].file)
-        told += [f"{reporters.FORMATS[name].file}: {line}" for line in made.told if name in templates]
+        where = reporters.FORMATS[name].file
+        if where.endswith("/"):
+            files.remove_others(store.folder / where, {store.folder / path for path in made.files})
+        written.append(where)
+        # Of the others nothing is told that the summary does not tell: who has no result, and why.
+        told += [f"{where}: {line}" for line in made.told if name in templates]
     return written, told
 
 
