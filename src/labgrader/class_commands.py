@@ -7,6 +7,7 @@ import datetime
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,9 @@ def grade(
     asked = list(lab.submission.files)
     found = whole_class(place, deadline=until, roster=roster_path, files=asked)
     folders.must_be_apart(run, place, found.entries)
+    # A roster's folder may hold RUN; that is nobody's submission, and needs no telling.
+    strays = [stray for stray in found.strays if (place.parent / stray.source).resolve() != run.resolve()]
+    found = replace(found, strays=tuple(strays))
     with folders.held(run) as was_cut_off:
         if was_cut_off:
             _clean(chosen)

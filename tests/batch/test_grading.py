@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from labgrader.batch import difference, grading, store, work
+from labgrader.batch import difference, grading, store, tables, work
 from labgrader.batch.work import Setting, Task
 from labgrader.errors import SpecError
 from labgrader.intake.entries import Entry, entries
@@ -161,6 +161,21 @@ def test_a_worker_that_does_not_end_is_ended(
     assert scores(results) == {"ann": 100.0, "bob": None, "cleo": 100.0}
     (bob,) = (row for row in results.rows if row.student == "bob")
     assert "did not come to its end in time, 2 times" in (bob.trouble or "")
+
+
+def test_a_filled_export_of_an_earlier_grading_is_told(run: Path, students: Path) -> None:
+    results = grade(run, students, Canned())
+    export = (
+        "Identifier,Full name,Grade,Maximum Grade,Last modified (grade)\r\nParticipant 1,ann,,100.00,-\r\n"
+    )
+    with store.opened(run, write=True) as kept:
+        written, told = tables.write(kept, results, {"moodle": export.encode()}, None)
+        assert "moodle.csv" in written and (run / "moodle.csv").exists()
+        written, told = tables.write(kept, results, {}, None)
+    assert "moodle.csv" not in written
+    assert told == [
+        "moodle.csv is that of an earlier grading; ./lab report --as moodle --template … writes it anew."
+    ]
 
 
 def test_who_has_a_problem_now_has_no_old_result(run: Path, students: Path) -> None:

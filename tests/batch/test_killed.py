@@ -161,6 +161,21 @@ def test_wrong_calls_are_told_before_anything_is_made(tmp_path: Path, words: lis
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_roster_beside_run(runtime: Path, tmp_path: Path) -> None:
+    gradings.reference_class(tmp_path / "class", 2)
+    (tmp_path / "roster.csv").write_text("id,name,path\nann,Ann,class/student000\nbob,Bob,\n")
+    words = ["grade", "tcp-server", tmp_path / "roster.csv", "--out", tmp_path / "run"]
+    for log in (runtime / "log1", runtime / "log2"):
+        assert gradings.run(words, runtime, log) == 0
+        assert log.read_text().splitlines()[2:-1] == [
+            "Not graded:",
+            "  bob: nothing was handed in for bob.",
+            "Belongs to no student, and was left out:",
+            "  class/student001: it belongs to nobody on the roster",
+        ]
+    assert judged(tmp_path / "run") == {"ann": 1}
+
+
 def test_report_and_diff_of_a_real_grading(runtime: Path, tmp_path: Path) -> None:
     students, run = gradings.mixed_class(tmp_path / "class", 1, 1), tmp_path / "run"
     log = tmp_path / "log"

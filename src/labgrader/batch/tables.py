@@ -65,6 +65,10 @@ def write(
         written.append(where)
         # Of the others nothing is told that the summary does not tell: who has no result, and why.
         told += [f"{where}: {line}" for line in made.told if name in templates]
+    for name, known in reporters.FORMATS.items():
+        if known.template and name not in templates and (store.folder / known.file).exists():
+            anew = f"./lab report --as {name} --template … writes it anew"
+            told.append(f"{known.file} is that of an earlier grading; {anew}.")
     return written, told
 
 
