@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,8 +158,8 @@ def test_lab_from_nothing_to_nothing(lab: Lab, record_property: Callable[[str, o
 PHASES = ("making", "up", "snapshot", "restoring", "grading")
 
 
-def test_killed_in_each_phase_leaves_nothing_after_clean(lab: Lab) -> None:
-    stranger = _stranger(lab)
+def test_killed_in_each_phase_leaves_nothing_after_clean(lab: Lab, box: Boxes) -> None:
+    stranger = _stranger(lab, box)
     for phase in PHASES:
         if phase in ("restoring", "grading"):
             lab.check("tcp-server", "reference")
@@ -199,8 +201,8 @@ def _await_phase(lab: Lab, process: subprocess.Popen[str], phase: str) -> None:
     raise AssertionError(f"{phase} did not come")
 
 
-def _stranger(lab: Lab) -> set[str]:
-    """Make a machine that is somebody else's, by hand."""
+def _stranger(lab: Lab, box: Boxes) -> set[str]:
+    """Make a machine that is somebody else's, by hand; what `Lab.ours` then sees of it."""
     if lab.hypervisor.provider == "libvirt":
         xml = (
             f"<domain type='qemu'><name>{FOREIGN}</name><memory>4096</memory>"
@@ -210,12 +212,20 @@ def _stranger(lab: Lab) -> set[str]:
         path.write_text(xml)
         subprocess.run(["virsh", "-q", "-c", "qemu:///system", "define", str(path)], check=True)
         return {FOREIGN}
-    return set()
+    folder = lab.state.parent / "stranger"
+    with tarfile.open(box.virtualbox) as archive:
+        archive.extractall(folder, filter="data")
+    words = ["VBoxManage", "import", str(folder / "box.ovf"), "--vsys", "0", "--vmname", FOREIGN]
+    subprocess.run(words, env=lab.environment, check=True, stdout=subprocess.DEVNULL)
+    return {FOREIGN}
 
 
 def _remove_stranger(lab: Lab) -> None:
     if lab.hypervisor.provider == "libvirt":
         subprocess.run(["virsh", "-q", "-c", "qemu:///system", "undefine", FOREIGN], check=True)
+    else:
+        words = ["VBoxManage", "unregistervm", FOREIGN, "--delete"]
+        subprocess.run(words, env=lab.environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_missing_box_is_one_sentence_and_nothing_is_scored(lab: Lab) -> None:
@@ -225,6 +235,40 @@ def test_missing_box_is_one_sentence_and_nothing_is_scored(lab: Lab) -> None:
     assert "Traceback" not in out + err
     assert "Score: 100" not in out
     lab.run("clean")
+    assert lab.ours() == set()
+
+
+def test_full_disk_is_one_sentence_and_nothing_is_scored(lab: Lab) -> None:
+    if lab.hypervisor.provider == "virtualbox":
+        place = lab.hypervisor.state / "machines"
+        place.mkdir(parents=True, exist_ok=True)
+    else:
+        place = lab.hypervisor.state
+    # In the room's own mount namespace.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], check=True)
+    try:
+        out, err = lab.run("check", "tcp-server", "reference", "--provider", "vagrant", status=3)
+        assert re.search("[Nn]o space|is full|disk", out + err)
+        assert "Traceback" not in out + err
+        assert "No score yet" in out
+        lab.run("machines", "--remove")
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+    lab.run("clean")
+    assert lab.ours() == set()
+
+
+@pytest.mark.parametrize("vagrant", ["absent", "too old"])
+def test_vagrant_that_cannot_be_used_is_told_at_once(lab: Lab, tmp_path: Path, vagrant: str) -> None:
+    program = tmp_path / "vagrant"
+    if vagrant == "too old":
+        program.write_text("#!/bin/sh\necho Vagrant 2.2.19\n")
+        program.chmod(0o755)
+    lab.environment["LABGRADER_VAGRANT"] = str(program)
+    out, err = lab.run("check", "tcp-server", "reference", "--provider", "vagrant", status=3)
+    assert "apt-get install vagrant" in out + err
+    assert "Score" not in out
+    assert len((out + err).strip().splitlines()) == 1
     assert lab.ours() == set()
 
 
