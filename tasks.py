@@ -48,6 +48,7 @@ def check(
         "deadline": "until when a submission is in time, such as '2026-03-01 23:59'",
         "template": "a Canvas or Moodle export to fill in; may be given several times",
         "column": "the assignment's column of the Canvas export",
+        "scheduler": "grade on the workers of the Dask cluster whose scheduler is there",
     },
 )
 def grade(
@@ -62,6 +63,7 @@ def grade(
     deadline: str | None = None,
     template: list[str] | None = None,
     column: str | None = None,
+    scheduler: str | None = None,
 ) -> None:
     """Grade a class, one entry a student; called again, it goes on where it stopped."""
     class_commands.grade(
@@ -75,6 +77,7 @@ def grade(
         deadline=deadline,
         templates=template or [],
         column=column,
+        scheduler=scheduler,
     )
 
 

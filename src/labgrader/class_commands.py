@@ -16,6 +16,8 @@ from labgrader.model import spec
 from labgrader.printable import printable
 
 if TYPE_CHECKING:
+    from labgrader.batch.cluster_executor import Cluster
+    from labgrader.batch.lanes import Lanes
     from labgrader.batch.work import Setting
     from labgrader.intake.entries import Class
     from labgrader.model.class_results import ClassResults
@@ -64,9 +66,9 @@ def grade(
     with folders.held(run) as was_cut_off:
         if was_cut_off:
             _clean(chosen)
-        chosen.prepare()
+        workers, jobs = _workers(setting, chosen, jobs, scheduler)
         try:
-            status = _graded(run, setting, chosen, found, jobs, read, column)
+            status = _graded(run, setting, chosen, found, workers, jobs, read, column)
         except KeyboardInterrupt:
             _say(f"Stopped. What is graded is kept in {run}; the same command goes on from there.")
             status = 130
@@ -137,30 +139,28 @@ def _graded(
     setting: Setting,
     chosen: Provider,
     found: Class,
+    workers: Lanes | Cluster,
     jobs: int,
     templates: dict[str, bytes],
     column: str | None,
 ) -> int:
     """The grading itself, in a folder that is ours alone; the exit status."""
-    from labgrader.batch import capacity, store, tables
+    from labgrader.batch import store, tables
     from labgrader.batch.grading import Grading
-    from labgrader.batch.lanes import Lanes
     from labgrader.batch.progress import Progress
 
-    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs()
     with store.opened(run, write=True) as kept:
         kept.begin(_about(setting, found), _rows(found))
         progress = Progress(len(found.entries), sys.stderr)
-        lanes = Lanes(jobs)
-        grading = Grading(setting, kept, lanes, progress)
+        grading = Grading(setting, kept, workers, progress)
         try:
             grading.run(found.entries, jobs)
         except BaseException:
             _stop_quietly()
-            lanes.stop()
+            workers.stop()
             raise
         finally:
-            lanes.shutdown(wait=True, cancel_futures=True)
+            workers.shutdown(wait=True, cancel_futures=True)
             progress.close()
             if grading.deaths:
                 _clean(chosen)
@@ -170,6 +170,25 @@ def _graded(
         kept.end(_now())
     _conclude(run, results, found, written, told)
     return 3 if any(row.status == "incomplete" for row in results.rows) else 0
+
+
+def _workers(
+    setting: Setting, chosen: Provider, jobs: int, scheduler: str | None
+) -> tuple[Lanes | Cluster, int]:
+    """Who grades, ready to: processes of this machine or a cluster's workers; and how many jobs at once.
+
+    0 for as many as a cluster's workers take, whoever comes and goes.
+    """
+    if scheduler is not None:
+        from labgrader.batch import cluster
+
+        return cluster.connect(scheduler, setting), jobs
+    from labgrader.batch import capacity
+    from labgrader.batch.lanes import Lanes
+
+    chosen.prepare()
+    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs()
+    return Lanes(jobs), jobs
 
 
 def _conclude(

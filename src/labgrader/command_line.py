@@ -15,7 +15,8 @@ from labgrader.errors import UsageError
 
 # Words that may be left out or given many times; invoke knows only positional words that must be given.
 FREE_WORDS = {"prove": "lab", "nightly": "lab", "machines": "lab", "diff": "run2", "test": "paths"}
-VALUES = {"set": "NAME=VALUE", "json": "FILE", "template": "FILE", "roster": "FILE", "as": "FORMAT"}
+VALUES = {"set": "NAME=VALUE", "as": "FORMAT", "scheduler": "ADDRESS"}
+VALUES |= dict.fromkeys(("json", "template", "roster"), "FILE")
 # pytest's users write -k.
 ALIASES = {"test": {"--k": "-k"}}
 

@@ -99,7 +99,7 @@ class Grading:
         return incomplete
 
     def _room(self, jobs: int) -> int:
-        """How many at once: as asked for, but on a cluster no more than its workers take; 0 asks for these."""
+        """How many at once: as asked for, but on a cluster as many as its workers take, at most."""
         places: int | None = getattr(self._executor, "places", None)
         return jobs if places is None else min(jobs or places, places)
 
