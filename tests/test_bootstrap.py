@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow  # a virtual environment takes seconds to make
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import importlib.util, json, os, sys
-have = [name for name in ("tinyrun", "tinydev") if importlib.util.find_spec(name)]
+have = [name for name in ("tinyrun", "tinydev", "tinyfar") if importlib.util.find_spec(name)]
 print(json.dumps({"argv": sys.argv[1:], "cwd": os.getcwd(), "prefix": sys.prefix, "have": have}))
 sys.exit(7 if "seven" in sys.argv else 0)
 """
@@ -130,6 +130,7 @@ def checkout(base: Path) -> Checkout:
     runtime = make_wheel(wheels, "tinyrun")
     (root / "requirements.lock").write_text(runtime)
     (root / "requirements-dev.lock").write_text(runtime + make_wheel(wheels, "tinydev"))
+    (root / "requirements-cluster.lock").write_text(runtime + make_wheel(wheels, "tinyfar"))
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(base),
@@ -208,6 +209,11 @@ def test_a_fresh_checkout_sets_itself_up_once(checkout: Checkout) -> None:
     dev = checkout.run("--echo", "lint")
     assert dev.answer["have"] == ["tinyrun", "tinydev"]
     assert checkout.run("lint").err == ""
+
+    # What a cluster takes comes for those who ask for it, each in its way.
+    assert "Installing" in checkout.run("grade", "--scheduler", "tcp://head:8786").err
+    assert checkout.run("grade", "--scheduler=tcp://head:8786").err == ""
+    assert checkout.run("list").answer["have"] == ["tinyrun", "tinydev", "tinyfar"]
 
     # Another lock: made anew, with nothing left of the old one.
     (checkout.root / "requirements.lock").write_text(make_wheel(checkout.base / "wheels", "tinydev"))
@@ -469,12 +475,19 @@ def locked(name: str) -> dict[str, tuple[str, int]]:
     return packages
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-cluster.lock", "requirements-dev.lock"])
 def test_everything_in_a_lock_is_pinned_with_hashes_and_bound_to_no_index(name: str) -> None:
     packages = locked(name)
     assert all(hashes >= 1 for _, hashes in packages.values())
     # Compiled packages have wheels for Python 3.11 to 3.14 on two kinds of processor, or stable-ABI ones.
-    for compiled in {"cffi", "cryptography", "pydantic-core", "pyyaml", "markupsafe"} & packages.keys():
+    for compiled in {
+        "cffi",
+        "cryptography",
+        "msgpack",
+        "pydantic-core",
+        "pyyaml",
+        "markupsafe",
+    } & packages.keys():
         assert packages[compiled][1] >= 8, compiled
     assert not re.search(r"https?://|file://|--index|--find-links", (REPOSITORY / name).read_text())
 
@@ -486,6 +499,9 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
         return {re.split(r"[^A-Za-z0-9-]", line)[0].lower() for line in requirements}
 
     runtime, dev = locked("requirements.lock"), locked("requirements-dev.lock")
+    cluster = locked("requirements-cluster.lock")
     assert names(project["project"]["dependencies"]) <= runtime.keys()
     assert names(project["dependency-groups"]["dev"]) <= dev.keys()
-    assert {name: dev.get(name) for name in runtime} == runtime
+    assert names(project["project"]["optional-dependencies"]["cluster"]) <= cluster.keys() - runtime.keys()
+    assert {name: cluster.get(name) for name in runtime} == runtime
+    assert {name: dev.get(name) for name in cluster} == cluster
