@@ -142,7 +142,7 @@ class Cluster(Executor):
             seen = self._identity()["workers"]
             self._heard = now
         except (OSError, TimeoutError) as error:
-            if now - self._heard > SCHEDULER_S:
+            if now - self._heard > SCHEDULER_S or self._client.status == "closed":
                 raise LabError(
                     f"The scheduler at {self._address} does not answer any more ({words(error)}). What "
                     f"was graded until now is kept; when it is up again, the same command goes on."
@@ -203,7 +203,7 @@ class Cluster(Executor):
             self._news.append(f"Worker {worker.address} is left out: {printable(worker.reason, 400)}.")
 
     def _give_out(self) -> None:
-        while self._waiting:
+        while self._waiting and self._client.status == "running":
             free = [w for w in self._workers.values() if w.good and w.awake and len(w.orders) < w.threads]
             if not free:
                 return
@@ -224,6 +224,9 @@ class Cluster(Executor):
         if done is not order.far or worker is None or order not in worker.orders:
             return  # it was given up before
         worker.orders.remove(order)
+        if done.cancelled():  # by Dask, which lost its scheduler: no fault of the job or its worker
+            self._waiting.appendleft(order)
+            return
         try:
             answer = json.loads(done.result())
             if not isinstance(answer, dict):
