@@ -50,7 +50,8 @@ def words(students: Path, run: Path, address: str) -> list[object]:
 def test_one_of_two_workers_is_killed_and_the_tables_are_the_same(
     far: LocalCluster, runtime: Path, tmp_path: Path
 ) -> None:
-    students = gradings.mixed_class(tmp_path / "class", 2, 3)
+    students = gradings.mixed_class(tmp_path / "class", 0, 4)
+    gradings.hand_in(students, "max", LAB / "mutants/address-without-port/tcp_server.py")
     victim, _other = far.worker(), far.worker()
     log, run, peace = tmp_path / "log", tmp_path / "run", tmp_path / "peace"
     here: list[object] = ["grade", "tcp-server", students, "--out", tmp_path / "here", "--jobs", 2]
@@ -156,6 +157,7 @@ def test_a_job_can_be_ended_and_the_end_of_all_workers_and_of_the_scheduler_is_t
 ) -> None:
     monkeypatch.setattr(cluster_executor, "NOBODY_S", 1.0)
     monkeypatch.setattr(cluster_executor, "SCHEDULER_S", 1.0)
+    monkeypatch.setattr(cluster_executor, "ASK_S", 1.0)
     worker = far.worker()
     until(lambda: "Registered to" in far.log(), "the worker is up")
     task = a_task(gradings.REFERENCE.read_bytes())
