@@ -65,7 +65,7 @@ def new_key(kind: str) -> str:
 
 def words(error: BaseException) -> str:
     told = error.strerror if isinstance(error, OSError) else None
-    return printable(told or str(error) or type(error).__name__, 300)
+    return printable(told or str(error) or type(error).__name__, 300).rstrip(".")
 
 
 def nobody(address: str, there: Sequence[Worker]) -> LabError:
