@@ -18,7 +18,7 @@ from tests.vagrant.test_provider import Lab, lab  # noqa: F401 - a fixture
 
 TOP = Path(__file__).resolve().parents[2]
 HOURS_S = 4 * 3600.0
-EVERY = {"tcp-server": 20, "network-services": 40}
+EVERY = {"tcp-server": 30, "network-services": 61}
 
 
 def every(name: str) -> int:
