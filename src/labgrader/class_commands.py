@@ -41,6 +41,7 @@ def grade(
     scheduler: str | None = None,
 ) -> None:
     """Grade a class into the folder `out`; leaves with 0 if all is final, 3 if not, 130 if stopped."""
+    from labgrader.batch import exports
     from labgrader.batch import folder as folders
     from labgrader.batch.work import Setting
     from labgrader.intake import deadlines
@@ -54,7 +55,7 @@ def grade(
     chosen = provider(provider_name)
     run, place = Path(out), Path(submissions)
     folders.must_be_apart(run, place)
-    read = _templates(templates, column)
+    read = exports.tried(templates, column)
     until = deadlines.parse(deadline) if deadline is not None else None
     roster_path = Path(roster) if roster is not None else None
     asked = list(lab.submission.files)
@@ -80,7 +81,7 @@ def report(
 ) -> None:
     """Write a format of a graded class again, or print the summary and what formats there are."""
     from labgrader import reporters
-    from labgrader.batch import files, store, tables
+    from labgrader.batch import exports, files, store, tables
     from labgrader.batch import folder as folders
 
     folder = Path(run)
@@ -95,7 +96,7 @@ def report(
             print("This grading has not come to its end; the same ./lab grade goes on with it.")
         print(tables.formats(folder), end="")
         return
-    given = _read(template) if template is not None else None
+    given = exports.read(template) if template is not None else None
     made = reporters.render(format_name, found, template=given, column=column)
     for line in made.told:
         print(printable(line, 400))
@@ -243,42 +244,6 @@ def _rows(found: Class) -> list[Any]:
         )
         for entry in found.entries
     ]
-
-
-def _templates(paths: Sequence[str], column: str | None) -> dict[str, bytes]:
-    """The instructor's exports by format, each tried on an empty class: not after hours of grading."""
-    from labgrader import reporters
-    from labgrader.model.class_results import ClassResults
-
-    empty = ClassResults("", "", 100.0, (), ())
-    known = [name for name, about in reporters.FORMATS.items() if about.template]
-    found: dict[str, bytes] = {}
-    for path in paths:
-        data = _read(path)
-        refusals = {}
-        for name in known:
-            try:
-                reporters.render(name, empty, template=data, column=column)
-            except UsageError as error:
-                refusals[name] = error.message
-            else:
-                if name in found:
-                    raise UsageError(f"--template {path}: {name} has one already; give one of each kind.")
-                found[name] = data
-                break
-        else:
-            raise UsageError(
-                f"--template {path} can be filled in as none of {', '.join(known)}. "
-                + " ".join(f"{name}: {words}" for name, words in refusals.items())
-            )
-    return found
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"--template {path} cannot be read: {error.strerror}.") from error
 
 
 def _make(folder: Path) -> None:

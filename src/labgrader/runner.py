@@ -6,32 +6,27 @@ with a deadline. Whatever happens, the lab is destroyed and there is a report.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import datetime
+import functools
 import json
-import os
 import platform
-import select
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import labgrader
-from labgrader import quarantine, session
+from labgrader import quarantine, session, session_process
 from labgrader.errors import LabError, SpecError
 from labgrader.intake.submission import FileRule, Submission
 from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status, status_of
 from labgrader.model.spec import Lab
 from labgrader.model.topology import topology
 from labgrader.providers import Provider, RunningLab
+from labgrader.session_process import SessionProcess
 
 ATTEMPTS = 2
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine
     seen = _Seen()
     lab: RunningLab | None = None
     with tempfile.TemporaryFile() as log:
-        child = _fork_session(job, log.fileno())
+        child = session_process.start(functools.partial(_run_session, job), log.fileno())
         try:
             begun = time.monotonic()
             lab = provider.start(topology(job.lab), job.lab.limits)
@@ -159,85 +154,19 @@ def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine
     )
 
 
-@dataclass
-class _Child:
-    """The session's process, its lease pipe and its event pipe."""
-
-    pid: int
-    lease_fd: int
-    event_fd: int
-    ended: bool = False
-
-    def hand_over(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self.lease_fd, text.encode())
-
-    def lines(self, deadline: float) -> Iterator[bytes]:
-        """Event lines until the session closes its end; TimeoutError at the deadline."""
-        buffer = b""
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.event_fd], [], [], left)[0]:
-                raise TimeoutError
-            piece = os.read(self.event_fd, 1 << 16)
-            if not piece:
-                return
-            buffer += piece
-            *lines, buffer = buffer.split(b"\n")
-            yield from lines
-
-    def end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            os.close(self.lease_fd)
-            os.close(self.event_fd)
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+def _run_session(job: Job, lease_fd: int, event_fd: int) -> None:
+    session.run(
+        job.lab,
+        topology(job.lab),
+        job.parameters,
+        job.submission.files,
+        job.seed,
+        lease_fd,
+        event_fd,
+    )
 
 
-def _fork_session(job: Job, log_fd: int) -> _Child:
-    lease_read, lease_write = os.pipe()
-    event_read, event_write = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    # A Ctrl-C must not find the child before it has said that it is the grader's matter.
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    pid = os.fork()
-    if pid:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        os.close(lease_read)
-        os.close(event_write)
-        return _Child(pid, lease_write, event_read)
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grader ends us
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        os.close(lease_write)
-        os.close(event_read)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(log_fd, 1)
-        os.dup2(log_fd, 2)
-        session.run(
-            job.lab,
-            topology(job.lab),
-            job.parameters,
-            job.submission.files,
-            job.seed,
-            lease_read,
-            event_write,
-        )
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(0)
-
-
-def _listen(child: _Child, seen: _Seen, deadline: float, wall_s: float) -> None:
+def _listen(child: SessionProcess, seen: _Seen, deadline: float, wall_s: float) -> None:
     try:
         for line in child.lines(deadline):
             _take(seen, json.loads(line))

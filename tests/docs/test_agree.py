@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from labgrader import errors, quarantine
-from labgrader.checking import dns_probe, pytest_plugin, server_checks, telnet, verdicts
+from labgrader.checking import declared, dns_probe, server_checks, telnet, verdicts
 from labgrader.checking.probes import Capture, Conversation, Host
 from labgrader.checking.programs import Program
 from labgrader.model import limits, spec
@@ -82,7 +82,7 @@ def test_every_model_of_lab_yaml_has_a_table() -> None:
 
 
 def test_every_key_of_the_points_marker_is_told() -> None:
-    assert set(first_names(keys_block(AUTHOR, "points"))) == pytest_plugin.MARKER_KEYS
+    assert set(first_names(keys_block(AUTHOR, "points"))) == declared.MARKER_KEYS
 
 
 @pytest.mark.parametrize("thing", [Host, Conversation, Program, Capture, telnet.Session])

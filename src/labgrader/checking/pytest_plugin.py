@@ -10,12 +10,10 @@ Loaded by the session with `-p`; never on its own.
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,31 +21,15 @@ from typing import Any
 import pytest
 
 from labgrader.checking import check_mistakes
+from labgrader.checking.declared import Check, check_of, id_of, ordered, validate
 from labgrader.checking.probes import Host, Unreached
 from labgrader.checking.verdicts import Blocked, Failed, Notebook
 from labgrader.errors import LabError, SpecError
 from labgrader.model.results import CheckResult, Outcome
 from labgrader.model.spec import Lab
-from labgrader.model.yaml_places import line_of
 
 # An outcome, its message, a hint and the check that blocks.
 Judgement = tuple[Outcome, str, str | None, str | None]
-MARKER_KEYS = {"requires", "after", "hint", "hidden", "last"}
-
-
-@dataclass(frozen=True)
-class Check:
-    """What the marker of one check says."""
-
-    id: str
-    title: str
-    points: float
-    requires: tuple[str, ...]
-    after: tuple[str, ...]
-    hint: str | None
-    hidden: bool
-    last: bool
-    place: str
 
 
 class CheckOverdue(BaseException):
@@ -111,15 +93,15 @@ class GradingPlugin:
             items.clear()
             return
         try:
-            checks = [_check_of(item) for item in items]
-            self.checks = _validate(self.lab, checks)
-            order = _order(checks, self.seed)
+            checks = [check_of(item) for item in items]
+            self.checks = validate(self.lab, checks)
+            order = ordered(checks, self.seed)
         except SpecError as error:
             self.author_error = error.message
             items.clear()
             return
         # Announced in the order in which the author wrote them: that is how a reader meets them.
-        items.sort(key=lambda item: order.index(_id_of(item)))
+        items.sort(key=lambda item: order.index(id_of(item)))
         self.announce(checks)
 
     # --- running --------------------------------------------------------------------------------
@@ -132,7 +114,7 @@ class GradingPlugin:
         def overdue(*_: object) -> None:
             raise CheckOverdue(f"the check took longer than {self.lab.limits.check_s:.0f} s")
 
-        check = self.checks[_id_of(item)]
+        check = self.checks[id_of(item)]
         previous = signal.signal(signal.SIGALRM, overdue)
         signal.setitimer(signal.ITIMER_REAL, self.lab.limits.check_s)
         try:
@@ -158,7 +140,7 @@ class GradingPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        check = self.checks[_id_of(item)]
+        check = self.checks[id_of(item)]
         for name in check.requires:
             needed = self.results.get(name)
             if needed is not None and needed.outcome is not Outcome.PASS:
@@ -169,7 +151,7 @@ class GradingPlugin:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Iterator[pytest.TestReport]:
         report: pytest.TestReport = yield  # type: ignore[misc,assignment]
-        name = _id_of(item)
+        name = id_of(item)
         before = self._judged.get(name)
         if call.excinfo is not None and (before is None or before[0] is not Outcome.ERROR):
             judged = self._judge(item, call.excinfo.value)
@@ -187,7 +169,7 @@ class GradingPlugin:
             return (Outcome.ERROR, error.message, None, None)
         if isinstance(error, pytest.FixtureLookupError):
             wanted = check_mistakes.unknown_fixture(
-                self.checks[_id_of(item)].place, item.name, error.argname, list(self.hosts)
+                self.checks[id_of(item)].place, item.name, error.argname, list(self.hosts)
             )
             self.author_error = self.author_error or wanted
             return (Outcome.ERROR, wanted, None, None)
@@ -235,92 +217,7 @@ def host_fixtures(hosts: Mapping[str, Host]) -> Any:
     return type("HostFixtures", (), {name.replace("-", "_"): provide(host) for name, host in hosts.items()})()
 
 
-def _id_of(item: pytest.Item) -> str:
-    return item.name.removeprefix("test_")
-
-
 def _place_of(error: BaseException, item: pytest.Item, checks: Path) -> str:
     """FILE:LINE of the innermost frame inside the lab's own checks; else where the check stands."""
     place = check_mistakes.place_in(error, checks) or f"{item.path}:{(item.location[1] or 0) + 1}"
     return Path(place).name
-
-
-def _check_of(item: pytest.Item) -> Check:
-    place = f"{item.path}:{(item.location[1] or 0) + 1}"
-    if "[" in item.name:
-        raise SpecError(f"{place}: {item.name}: a check cannot be parametrized; its id must be one name.")
-    marker = item.get_closest_marker("points")
-    if marker is None or len(marker.args) != 1 or not isinstance(marker.args[0], int | float):
-        raise SpecError(f"{place}: {item.name} needs @pytest.mark.points(N), N being what it is worth.")
-    unknown = set(marker.kwargs) - MARKER_KEYS
-    if unknown:
-        raise SpecError(
-            f"{place}: points() does not know {', '.join(sorted(unknown))}; "
-            f"it knows {', '.join(sorted(MARKER_KEYS))}."
-        )
-    docstring = getattr(getattr(item, "function", None), "__doc__", None)
-    if not docstring:
-        raise SpecError(
-            f"{place}: {item.name} needs a docstring; its first line is the title the student sees."
-        )
-    options = marker.kwargs
-    for key in ("requires", "after"):
-        if isinstance(options.get(key), str):
-            raise SpecError(f"{place}: {key}={options[key]!r} must be a list: {key}=[{options[key]!r}].")
-    return Check(
-        _id_of(item),
-        docstring.strip().splitlines()[0].rstrip("."),
-        float(marker.args[0]),
-        tuple(options.get("requires", ())),
-        tuple(options.get("after", ())),
-        options.get("hint"),
-        bool(options.get("hidden", False)),
-        bool(options.get("last", False)),
-        place,
-    )
-
-
-def _validate(lab: Lab, checks: list[Check]) -> dict[str, Check]:
-    known: dict[str, Check] = {}
-    if not checks:
-        raise SpecError(
-            f"{lab.folder / 'checks'}: there is no check: no function test_… in a file test_….py."
-        )
-    for check in checks:
-        if check.id in known:
-            raise SpecError(
-                f"{check.place}: there is a check {check.id} already, at {known[check.id].place}."
-            )
-        known[check.id] = check
-    for check in checks:
-        for name in (*check.requires, *check.after):
-            if name not in known:
-                raise SpecError(
-                    f"{check.place}: requires {name!r}, which is no check of this lab "
-                    f"(there are: {', '.join(known)})."
-                )
-    total = sum(check.points for check in checks)
-    if abs(total - lab.points) > 1e-9:
-        path = lab.folder / "lab.yaml"
-        line = line_of(path.read_text(encoding="utf-8"), ("points",))
-        raise SpecError(
-            f"{path}:{line}: points is {lab.points:g}, but the checks add up to {total:g}; make them agree."
-        )
-    return known
-
-
-def _order(checks: list[Check], seed: int | None) -> list[str]:
-    """The ids so that what a check requires runs before it, `last` ones at the end; shuffled by `seed`."""
-    waiting = list(checks)
-    if seed is not None:
-        random.Random(seed).shuffle(waiting)
-    waiting.sort(key=lambda check: check.last)
-    done: list[str] = []
-    while waiting:
-        ready = next((c for c in waiting if all(name in done for name in (*c.requires, *c.after))), None)
-        if ready is None:
-            circle = ", ".join(check.id for check in waiting)
-            raise SpecError(f"{waiting[0].place}: these checks require each other in a circle: {circle}.")
-        waiting.remove(ready)
-        done.append(ready.id)
-    return done
