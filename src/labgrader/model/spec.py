@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import ipaddress
 import re
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from labgrader.errors import SpecError, UsageError
 from labgrader.model import yaml_places
 from labgrader.model.limits import Limits
+from labgrader.model.spec_words import explain, sentence, suggest
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}\Z")
@@ -164,7 +164,7 @@ class Lab(_Model):
                 if interface.network not in self.networks:
                     raise ValueError(
                         f"hosts.{host_name}.interfaces.{interface_name}: network {interface.network} is not "
-                        f"among networks{_suggest(interface.network, self.networks)}"
+                        f"among networks{suggest(interface.network, self.networks)}"
                     )
                 if interface.address is not None:
                     place = (interface.network, interface.address.split("/")[0])
@@ -178,18 +178,18 @@ class Lab(_Model):
                 if file.service is not None and file.service not in host.services:
                     raise ValueError(
                         f"hosts.{host_name}.files.{number}: {file.path} belongs to service {file.service}, "
-                        f"which is not among the host's services{_suggest(file.service, host.services)}"
+                        f"which is not among the host's services{suggest(file.service, host.services)}"
                     )
         for file_name, rule in self.submission.files.items():
             where = f"submission.files.{file_name}"
             if "/" in file_name:
                 raise ValueError(f"{where}: a file name, not a path")
             if rule.host not in self.hosts:
-                raise ValueError(f"{where}: host {rule.host} is not there{_suggest(rule.host, self.hosts)}")
+                raise ValueError(f"{where}: host {rule.host} is not there{suggest(rule.host, self.hosts)}")
             if rule.service is not None and rule.service not in self.hosts[rule.host].services:
                 known = self.hosts[rule.host].services
                 raise ValueError(
-                    f"{where}: {rule.host} has no service {rule.service}{_suggest(rule.service, known)}"
+                    f"{where}: {rule.host} has no service {rule.service}{suggest(rule.service, known)}"
                 )
         return self
 
@@ -204,12 +204,6 @@ def _octal(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"0[0-7]{3}", value):
         raise ValueError(f'{value} is no mode; write four octal digits in quotes, such as "0644"')
     return value
-
-
-def _suggest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, [str(item) for item in known], n=1)
-    listed = ", ".join(str(item) for item in known) or "none"
-    return f"; did you mean {near[0]}?" if near else f" (there are: {listed})"
 
 
 def labs_folder() -> Path:
@@ -235,7 +229,7 @@ def find(name: str, folder: Path | None = None) -> Lab:
             raise UsageError(f"{name} holds no lab.yaml.")
         return load(path / "lab.yaml")
     if not NAME.match(name) or not (root / name / "lab.yaml").is_file():
-        raise UsageError(_sentence(f"There is no lab {name!r}{_suggest(name, lab_names(root))}"))
+        raise UsageError(sentence(f"There is no lab {name!r}{suggest(name, lab_names(root))}"))
     return load(root / name / "lab.yaml")
 
 
@@ -264,7 +258,7 @@ def load(path: Path) -> Lab:
     try:
         lab = Lab.model_validate({**data, "folder": path.parent, "digest": digest_of(path.parent)})
     except ValidationError as error:
-        raise SpecError(_explain(path, text, error)) from error
+        raise SpecError(explain(path, text, error, Lab)) from error
     if lab.name != path.parent.name:
         raise SpecError(
             f"{path}:{yaml_places.line_of(text, ('name',))}: "
@@ -279,7 +273,7 @@ def parameters(lab: Lab, settings: Mapping[str, str]) -> dict[str, int]:
     for name, text in settings.items():
         if name not in lab.parameters:
             raise UsageError(
-                _sentence(f"Lab {lab.name} has no parameter {name!r}{_suggest(name, lab.parameters)}")
+                sentence(f"Lab {lab.name} has no parameter {name!r}{suggest(name, lab.parameters)}")
             )
         rule = lab.parameters[name]
         try:
@@ -305,38 +299,3 @@ def digest_of(folder: Path) -> str:
                 total.update(f"{root.name}/{relative}\0".encode())
                 total.update(hashlib.sha256(path.read_bytes()).digest())
     return "sha256:" + total.hexdigest()
-
-
-def _explain(path: Path, text: str, error: ValidationError) -> str:
-    sentences = []
-    for item in error.errors()[:5]:
-        location = tuple(part for part in item["loc"] if part not in ("__root__",))
-        key = ".".join(str(part) for part in location)
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            known = _known_keys(location[:-1])
-            message = f"unknown key{_suggest(str(location[-1]), known)}"
-        elif item["type"] == "missing":
-            message = "is missing"
-        elif not location:
-            location = (message.partition(": ")[0],)
-        sentences.append(
-            _sentence(f"{path}:{yaml_places.line_of(text, location)}: {key + ': ' if key else ''}{message}")
-        )
-    return "\n".join(sentences)
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """The keys that the model knows at `location`, for suggestions."""
-    model: Any = Lab
-    for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-            nested = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
-            models = [a for a in nested if issubclass(a, BaseModel)]
-            model = models[0] if models else model
-    return [name for name in getattr(model, "model_fields", {}) if name not in ("folder", "digest")]
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(("?", ".")) else f"{text}."
