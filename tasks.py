@@ -206,6 +206,7 @@ def box(_: Context, action: str) -> None:
         "paths": "a file or test id; all tests without it",
         "keyword": "only the tests whose names fit this expression (pytest's -k)",
         "fast": "leave out the tests marked slow",
+        "long": "run the tests marked long as well, as CI does: minutes more",
         "vagrant": "the tests with virtual machines instead, in namespaces of their own; as root",
     },
 )
@@ -214,10 +215,11 @@ def run_tests(
     paths: list[str] | None = None,
     keyword: str | None = None,
     fast: bool = False,
+    long: bool = False,
     vagrant: bool = False,
 ) -> None:
     """Run labgrader's own tests; what stands after -- goes to pytest as it is."""
-    commands.test(keyword, paths or [], fast, vagrant)
+    commands.test(keyword, paths or [], fast, long, vagrant)
 
 
 @task(

@@ -193,13 +193,13 @@ def box(action: str) -> None:
     print(built.virtualbox)
 
 
-def test(keyword: str | None, paths: list[str], fast: bool, vagrant: bool) -> None:
+def test(keyword: str | None, paths: list[str], fast: bool, long: bool, vagrant: bool) -> None:
     """Run the project's tests; leaves with 0, or 1 if one failed. What stands after `--` is pytest's."""
     from labgrader.develop import developer
 
     # Taken from the command line itself: invoke's remainder has lost where each word ends.
     rest = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
-    raise SystemExit(developer.test(keyword, paths, rest, fast=fast, vagrant=vagrant))
+    raise SystemExit(developer.test(keyword, paths, rest, fast=fast, long=long, vagrant=vagrant))
 
 
 def bench(runs: int, json_path: str | None, students: int, jobs: int) -> None:

@@ -34,6 +34,8 @@ from tests.batch.test_killed import judged, lab
 
 AT_ONCE_S = 10.0
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def far(runtime: Path, tmp_path: Path) -> Iterator[LocalCluster]:

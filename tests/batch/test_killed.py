@@ -17,7 +17,7 @@ import pytest
 from tests.batch import gradings
 from tests.batch.gradings import kill_one, until
 
-pytestmark = pytest.mark.namespaces
+pytestmark = [pytest.mark.namespaces, pytest.mark.long]
 JOBS = 4
 # Among others RUN has a table of about 60 KB for six students; this is less than all of it.
 DISK = "160k"

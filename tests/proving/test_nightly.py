@@ -19,7 +19,12 @@ import pytest
 from labgrader.model.spec import Lab
 from tests.proving.conftest import MUTANTS, ROOT, MakeLab
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.slow, pytest.mark.usefixtures("hosts_image", "own_folders")]
+pytestmark = [
+    pytest.mark.namespaces,
+    pytest.mark.long,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("hosts_image", "own_folders"),
+]
 PATIENCE_S = 240.0
 STEPS = {"reference, order 1", *(f"mutant {name}" for name in MUTANTS)}
 ALL_STEPS = {(provider, step) for provider in ("netns", "forgetful") for step in STEPS}

@@ -23,7 +23,7 @@ from labgrader.runner import Job, file_rules, grade
 from tests.proving.conftest import MakeLab
 from tests.proving.faults import Failing, Forgetful
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.usefixtures("hosts_image", "own_folders")]
+pytestmark = [pytest.mark.namespaces, pytest.mark.long, pytest.mark.usefixtures("hosts_image", "own_folders")]
 PARAMETERS = {"port": 11200}
 BOTH: Mapping[str, Maker] = {**makers(["netns"]), "forgetful": Forgetful}
 NAMES = "netns and forgetful"

@@ -24,18 +24,24 @@ STATUS = {0: 0, 3: 3, 4: 2, 5: 2}
 VAGRANT_TESTS = ["tests/vagrant", "tests/vagrant_box", "tests/vagrant_cli"]
 
 
-def test(keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, vagrant: bool) -> int:
+def test(
+    keyword: str | None, paths: list[str], rest: list[str], *, fast: bool, long: bool, vagrant: bool
+) -> int:
     """Run the project's tests with this interpreter's pytest; returns an exit status.
 
     keyword: pytest's -k. paths: files or test ids (default: all). rest: further arguments for pytest.
-    fast: leave out the tests marked `slow`. vagrant: those marked `vagrant` instead of all others, in a room
+    fast: leave out the tests marked `slow`. long: do not leave out those marked `long`, which are run
+    without it only where `paths` names them. vagrant: those marked `vagrant` instead of all others, in a room
     of their own. Raises UsageError where pytest or, for `vagrant`, something of the machine is missing.
     """
     _must_have("pytest", "test")
     argv = [sys.executable, "-P", "-m", "pytest"]
     if keyword is not None:
         argv += ["-k", keyword]
-    argv += ["-m", ("vagrant" if vagrant else "not vagrant") + (" and not slow" if fast else "")]
+    chosen = ["vagrant" if vagrant else "not vagrant"]
+    chosen += ["not slow"] if fast else []
+    chosen += [] if long or vagrant or paths else ["not long"]
+    argv += ["-m", " and ".join(chosen)]
     if not vagrant:
         for path in paths:
             if any(
