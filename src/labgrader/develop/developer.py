@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,8 @@ def test(
                 (ROOT / path.partition("::")[0]).is_relative_to(ROOT / folder) for folder in VAGRANT_TESTS
             ):
                 raise UsageError(f"{path} makes virtual machines; add --vagrant.")
+        if long:
+            _install_browser()
         return STATUS.get(_run([*argv, *paths, *rest]), 1)
     from labgrader.develop import vagrant_tests
 
@@ -59,6 +62,19 @@ def test(
         argv += ["-o", "faulthandler_timeout=3600"]
         argv = [*before, *argv, *(paths or VAGRANT_TESTS), *rest]
         return STATUS.get(_run(argv, signal.SIGTERM, environment), 1)
+
+
+def _install_browser() -> None:
+    """Install Chromium, in which the class's page is tried; where it cannot be, those tests say so."""
+    if all(shutil.which(name) for name in ("chromium", "chromedriver")):
+        return
+    from labgrader import doctor
+
+    lacking = doctor.Finding(
+        doctor.State.LACKS, "browser", "missing", packages=("chromium", "chromium-driver")
+    )
+    for sentence in doctor.mend([lacking]):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def lint() -> int:
