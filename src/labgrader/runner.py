@@ -6,6 +6,7 @@ with a deadline. Whatever happens, the lab is destroyed and there is a report.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import json
@@ -66,10 +67,12 @@ def grade(
     """
     started = _now()
     quarantined = {} if job.all_count else quarantine.read(job.lab)
+    given_up: list[str] = []
     for attempt in range(1, attempts + 1):
         report = _attempt(job, provider, started, quarantined)
         if report.status is not Status.INCOMPLETE or attempt == attempts:
-            return report
+            return dataclasses.replace(report, retried=tuple(given_up))
+        given_up.append(_first_error(report))
         progress(f"Our side failed ({_first_error(report)}); trying once more on a fresh lab…")
     raise AssertionError("attempts is at least 1")
 

@@ -83,6 +83,7 @@ def lost(report: Report) -> dict[str, list[str]]:
 def told(report: Report) -> str:
     """All that a failing test must say about a report."""
     lines = [f"{report.status.value} {report.score}: {report.error or ''}"]
+    lines += [f"  given up before: {why}" for why in report.retried]
     for check in report.checks:
         lines.append(f"  {check.id}: {check.outcome.value} {check.message}")
         lines += [f"    {item.title}: {item.text[:500]}" for item in check.evidence if check.message]

@@ -42,7 +42,7 @@ def _jobs(paths: list[Path]) -> list[tuple[str, Path]]:
 def test_a_right_one_has_full_marks(graded: Grade, lab_name: str, program: Path) -> None:
     one = graded(lab_name, program)
     assert (one.report.score, one.report.full_marks) == (100.0, True), told(one.report)
-    assert (len(one.labs), one.remains) == (1, ())
+    assert (len(one.labs), one.remains) == (1, ()), told(one.report)
 
 
 @pytest.mark.parametrize(("lab_name", "program"), _jobs(HOSTILE), ids=_name)

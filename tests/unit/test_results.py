@@ -49,6 +49,7 @@ def test_the_json_form_is_the_contracts() -> None:
         started="2019-03-08T09:00:00.000Z",
         finished="2019-03-08T09:00:01.000Z",
         versions={"labgrader": "0.1.0"},
+        retried=("v0: no SSH connection",),
     )  # fmt: skip
     assert json.loads(json.dumps(full.to_json())) == {
         "format": "labgrader.report/1",
@@ -107,6 +108,7 @@ def test_the_json_form_is_the_contracts() -> None:
         ],
         "error": None,
         "notes": ["It was in a folder."],
+        "retried": ["v0: no SSH connection"],
         "limits": {"wall_s": {"value": 90.0, "held_by": "the grader"}},
         "timings": {"create_s": 0.1235},
         "started": "2019-03-08T09:00:00.000Z",

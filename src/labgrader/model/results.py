@@ -82,6 +82,7 @@ class Report:
     started: str = ""
     finished: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    retried: tuple[str, ...] = ()  # why earlier tries were given up: failures of ours
     rejected_score: float = 0.0  # what the lab gives a submission that could not be used
 
     @property
@@ -114,6 +115,7 @@ class Report:
             "checks": [_check_json(check) for check in self.checks],
             "error": self.error,
             "notes": list(self.notes),
+            "retried": list(self.retried),
             "limits": dict(self.limits),
             "timings": {name: round(value, 4) for name, value in self.timings.items()},
             "started": self.started,
@@ -149,6 +151,7 @@ class Report:
             read.text("started"),
             read.text("finished"),
             read.mapping("versions"),
+            tuple(map(str, read.items("retried"))) if "retried" in read else (),
             score,
         )
 
@@ -182,6 +185,9 @@ class _Fields:
 
     def truth(self, key: str) -> bool:
         return key in self._data and bool(self._of(key, bool, "true or false"))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
 
     def items(self, key: str) -> list[Any]:
         found: list[Any] = self._of(key, list, "an array")
