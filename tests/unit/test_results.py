@@ -12,7 +12,7 @@ from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Stat
 
 # The keys of the contract, in its order, with what was added since: notes.
 REPORT = """format lab lab_digest provider parameters student submission_digest status score possible checks
-    error notes limits timings started finished versions"""
+    error notes retried limits timings started finished versions"""
 CHECK = "id title points earned outcome blocked_by message hint hidden duration_s evidence quarantined"
 
 POINTS = st.floats(0.1, 100, allow_nan=False).map(lambda number: round(number, 2))
