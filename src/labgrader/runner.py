@@ -69,7 +69,7 @@ def grade(
     quarantined = {} if job.all_count else quarantine.read(job.lab)
     given_up: list[str] = []
     for attempt in range(1, attempts + 1):
-        report = _attempt(job, provider, started, quarantined)
+        report = _attempt(job, provider, started, quarantined, progress)
         if report.status is not Status.INCOMPLETE or attempt == attempts:
             return dataclasses.replace(report, retried=tuple(given_up))
         given_up.append(_first_error(report))
@@ -105,7 +105,13 @@ def rejected(lab: Lab, parameters: Mapping[str, int], provider: str, student: st
     )
 
 
-def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine.Quarantine) -> Report:
+def _attempt(
+    job: Job,
+    provider: Provider,
+    started: str,
+    quarantined: quarantine.Quarantine,
+    progress: Callable[[str], None],
+) -> Report:
     seen = _Seen()
     lab: RunningLab | None = None
     with tempfile.TemporaryFile() as log:
@@ -122,11 +128,13 @@ def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine
             _listen(child, seen, deadline, job.lab.limits.wall_s)
         except LabError as error:
             seen.broken = ("lab", error.message)
+        except OSError as error:
+            seen.broken = ("lab", f"this machine: {error}; run ./lab doctor")
         finally:
             child.end()
             begun = time.monotonic()
             if lab is not None:
-                lab.destroy()
+                _destroy(lab, progress)
             seen.timings["destroy_s"] = time.monotonic() - begun
         if seen.broken and seen.broken[0] == "spec":
             raise SpecError(seen.broken[1])
@@ -155,6 +163,14 @@ def _attempt(job: Job, provider: Provider, started: str, quarantined: quarantine
         finished=_now(),
         versions=_versions(seen.versions),
     )
+
+
+def _destroy(lab: RunningLab, progress: Callable[[str], None]) -> None:
+    # What was judged stays judged, though its machines could not be put away.
+    try:
+        lab.destroy()
+    except (LabError, OSError) as error:
+        progress(f"The lab's machines could not be put away: {error}. Afterwards run: ./lab clean")
 
 
 def _run_session(job: Job, lease_fd: int, event_fd: int) -> None:

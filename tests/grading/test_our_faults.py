@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.grading.conftest import SmallLab
+from labgrader.errors import LabError
+from labgrader.intake.submission import Submission
+from labgrader.model import spec
+from labgrader.model.results import Status
+from labgrader.providers.netns import NamespaceLab, NamespaceProvider
+from labgrader.runner import Job, grade
+from tests.grading.conftest import REFERENCE, SmallLab
 
 pytestmark = pytest.mark.namespaces
 
@@ -227,3 +235,38 @@ def test_loud(v0):
     )
     run = lab.check()
     assert (run.status, run.check("loud")["message"]) == (1, "wrong")
+
+
+@pytest.mark.parametrize("error", [LabError("the hypervisor does not answer"), OSError(28, "No space left")])
+def test_machines_that_cannot_be_put_away_cost_no_report(
+    hosts_image: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    destroy = NamespaceLab.destroy
+
+    def failing(lab: NamespaceLab) -> None:
+        destroy(lab)
+        raise error
+
+    monkeypatch.setattr(NamespaceLab, "destroy", failing)
+    lab = spec.find("tcp-server")
+    submission = Submission("reference", {"tcp_server.py": REFERENCE.read_bytes()}, "sha256:0")
+    said: list[str] = []
+    job = Job(lab, submission, spec.parameters(lab, {}))
+    report = grade(job, NamespaceProvider(), progress=said.append)
+    assert (report.status, report.score) == (Status.GRADED, 100.0)
+    assert len(said) == 1 and str(error) in said[0] and "./lab clean" in said[0]
+
+
+def test_a_disk_of_ours_that_is_full_is_our_failure(
+    hosts_image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(lab: NamespaceLab) -> None:
+        raise OSError(28, "No space left on device", "/var/lib/labs")
+
+    monkeypatch.setattr(NamespaceLab, "ready", full)
+    lab = spec.find("tcp-server")
+    submission = Submission("reference", {"tcp_server.py": REFERENCE.read_bytes()}, "sha256:0")
+    report = grade(Job(lab, submission, spec.parameters(lab, {})), NamespaceProvider())
+    assert (report.status, report.score) == (Status.INCOMPLETE, None)
+    assert report.error is not None and "/var/lib/labs" in report.error and "No space left" in report.error
+    assert len(report.retried) == 1
