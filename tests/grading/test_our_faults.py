@@ -270,3 +270,28 @@ def test_a_disk_of_ours_that_is_full_is_our_failure(
     assert (report.status, report.score) == (Status.INCOMPLETE, None)
     assert report.error is not None and "/var/lib/labs" in report.error and "No space left" in report.error
     assert len(report.retried) == 1
+
+
+SLOW_PYTHON = """
+    from labgrader.checking.verdicts import fail
+    visit("x")
+    {host}.run("sh", "-c", "rm /usr/bin/python3; printf '#!/bin/sh\\nsleep 2.5\\n' > /usr/bin/python3")
+    {host}.run("chmod", "755", "/usr/bin/python3")
+    fail("It did not come in time.")
+"""
+
+
+def test_a_machine_that_is_too_slow_to_judge_on_costs_no_points(lab: SmallLab) -> None:
+    lab.write(TWO_CHECKS.replace("{body}", SLOW_PYTHON.replace("{host}", "v1").strip()))
+    run = lab.check()
+    assert (run.status, lab.visits) == (3, ["x", "x"])
+    message = run.check("broken")["message"]
+    assert message.startswith("V1 was too slow for a fair judgement: it took 2."), message
+    assert message.endswith("Seen was: It did not come in time.")
+
+
+def test_a_students_machine_that_was_made_slow_saves_nobody_from_a_failed_check(lab: SmallLab) -> None:
+    lab.write(TWO_CHECKS.replace("{body}", SLOW_PYTHON.replace("{host}", "v0").strip()))
+    run = lab.check()
+    assert (run.status, lab.visits) == (1, ["x"])
+    assert run.check("broken")["message"] == "It did not come in time."

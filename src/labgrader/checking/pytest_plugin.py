@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from labgrader.checking import check_mistakes
+from labgrader.checking import check_mistakes, yardstick
 from labgrader.checking.declared import Check, check_of, id_of, ordered, validate
 from labgrader.checking.probes import Host, Unreached
 from labgrader.checking.verdicts import Blocked, Failed, Notebook
@@ -122,7 +122,8 @@ class GradingPlugin:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous)
-            outcome, message, hint, by = self._judged.pop(check.id, (Outcome.PASS, "", None, None))
+            judged = self._judged.pop(check.id, (Outcome.PASS, "", None, None))
+            outcome, message, hint, by = self._with_the_machines_pace(judged)
             result = CheckResult(
                 check.id,
                 check.title,
@@ -186,6 +187,16 @@ class GradingPlugin:
             words = f"{error}, and the check does not say what that means"
         self.notebook.add("Where the check broke", "".join(traceback.format_exception(error))[-3000:])
         return (Outcome.ERROR, f"A bug in the check, at {place}: {words}", None, None)
+
+    def _with_the_machines_pace(self, judged: Judgement) -> Judgement:
+        """A failed check is an error of ours where the machines were too slow for it to mean anything."""
+        if judged[0] is not Outcome.FAIL:
+            return judged
+        try:
+            why = yardstick.too_slow(self.hosts.values())
+        except LabError as error:
+            why = error.message
+        return judged if why is None else (Outcome.ERROR, f"{why} Seen was: {judged[1]}", None, None)
 
     def _blocked(self, error: Blocked) -> Judgement:
         cause = self.results.get(error.by)
