@@ -66,15 +66,15 @@ def test_a_disk_that_fails_is_not_the_students_mistake(folder: Path, name: str) 
     shutil.rmtree(folder / "alice")
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(SERVER)
-    words = ["unshare", "--map-root-user", "--mount", sys.executable, "-P", "-c", FAULTY, folder, name]
+    words = ["unshare", "--map-root-user", "--mount", sys.executable, "-P", "-c", FAULTY, str(folder), name]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("no mount namespaces here")
     assert done.stdout.startswith("LabError ") and "Input/output error" in done.stdout, done
 
 
-def class_zip(path: Path, **kwargs: int) -> Path:
-    with zipfile.ZipFile(path, "w", **kwargs) as archive:
+def class_zip(path: Path, compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("alice/tcp_server.py", SERVER)
     return path
 
@@ -85,7 +85,7 @@ def test_a_damaged_zip_of_the_class_is_not_the_students_mistake(tmp_path: Path) 
     with pytest.raises(LabError, match=r"alice/tcp_server\.py in class\.zip .*download it again"):
         collect(only(path), RULES)
     with pytest.raises(LabError, match="download it again"):
-        collect(only(class_zip(tmp_path / "odd.zip", compression=zipfile.ZIP_LZMA)), RULES)
+        collect(only(class_zip(tmp_path / "odd.zip", zipfile.ZIP_LZMA)), RULES)
 
 
 def test_a_zip_of_the_class_that_is_another_now_is_not_the_students_mistake(tmp_path: Path) -> None:
