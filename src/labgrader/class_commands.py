@@ -149,8 +149,10 @@ def _graded(
     from labgrader.batch import store, tables
     from labgrader.batch.grading import Grading
     from labgrader.batch.progress import Progress
+    from labgrader.intake.entries import known_before
 
     with store.opened(run, write=True) as kept:
+        found = known_before(found, kept.given())
         kept.begin(_about(setting, found), _rows(found))
         progress = Progress(len(found.entries), sys.stderr)
         grading = Grading(setting, kept, workers, progress)
@@ -241,6 +243,7 @@ def _rows(found: Class) -> list[Any]:
             submitted=entry.submitted.isoformat() if entry.submitted is not None else None,
             notes=entry.notes,
             problem=entry.problem,
+            origin=entry.origin,
         )
         for entry in found.entries
     ]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from labgrader.batch.grading import Grading
 from labgrader.batch.progress import Progress
 from labgrader.batch.store import Store
 from labgrader.batch.work import Setting, Task
-from labgrader.intake.entries import Entry, entries
+from labgrader.intake.entries import Entry, known_before, whole_class
 from labgrader.model import spec
 from labgrader.model.class_results import ClassResults, Row
 from labgrader.model.results import CheckResult, Outcome, Report, Status
@@ -51,6 +52,7 @@ def report_of(task: Task, *, status: Status = Status.GRADED) -> dict[str, Any]:
         possible=100.0,
         status=status,
         checks=checks,
+        notes=task.job.submission.notes,
         error="a machine did not come up" if status is Status.INCOMPLETE else None,
         started="2026-03-01T08:00:00.000Z",
         finished="2026-03-01T08:00:01.000Z",
@@ -84,11 +86,14 @@ def hand_in(folder: Path, **servers: str) -> Path:
     return folder
 
 
-def grade(run: Path, students: Path, executor: Executor, **kwargs: Any) -> ClassResults:
+def grade(
+    run: Path, students: Path, executor: Executor, *, deadline: datetime | None = None, **kwargs: Any
+) -> ClassResults:
     """The class's results after a grading with this executor."""
     run.mkdir(exist_ok=True)
+    found = whole_class(students, deadline=deadline, files=["tcp_server.py"])
     with store.opened(run, write=True) as kept:
-        return grade_in(kept, entries(students, files=["tcp_server.py"]), executor, **kwargs)
+        return grade_in(kept, known_before(found, kept.given()).entries, executor, **kwargs)
 
 
 def grade_in(
@@ -110,7 +115,14 @@ def grade_in(
 
 
 def row_of(entry: Entry) -> Row:
-    return Row(entry.student, source=entry.source, notes=entry.notes, problem=entry.problem)
+    return Row(
+        entry.student,
+        source=entry.source,
+        late=entry.late,
+        notes=entry.notes,
+        problem=entry.problem,
+        origin=entry.origin,
+    )
 
 
 def scores(results: ClassResults) -> dict[str, float | None]:

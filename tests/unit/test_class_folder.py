@@ -318,7 +318,69 @@ def test_what_is_unsafe_as_a_file_name_gets_an_id_of_its_own(text: str) -> None:
     assert SAFE.fullmatch(id_) and id_ != text and id_[0] not in ".-" and id_[-1] != "."
 
 
+def test_who_has_an_id_keeps_it_whoever_comes_later() -> None:
+    both, given = ["Alice", "alice"], {"alice": "alice"}
+    first, second = ids.distinct(both, both, given)
+    assert second == "alice" and re.fullmatch(r"Alice-[0-9a-f]{12}", first)
+    # Whoever of the two is still there, and whatever is there besides.
+    given = {"alice": "alice", "Alice": first}
+    assert ids.distinct(["Alice"], ["Alice"], given) == [first]
+    assert ids.distinct([*both[::-1], first], [*both[::-1], first], given)[:2] == ["alice", first]
+    # Another way to write somebody's id is somebody else; the very id is the same student's, found elsewhere.
+    assert ids.distinct(["Alice"], ["Alice"], {"alice": "alice"}) == [first]
+    assert ids.distinct(["alice"], ["moodle/7"], {"alice": "alice"}) == ["alice"]
+    marked = ids.distinct(both, both)
+    assert all("-" in id_ for id_ in marked)
+    assert ids.distinct(["alice"], ["alice"], dict(zip(both, marked, strict=True))) == [marked[1]]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from("aAbBé"), max_size=3), unique=True, min_size=1, max_size=9),
+    st.data(),
+)
+def test_an_id_that_was_given_is_never_anothers(texts: list[str], data: st.DataObject) -> None:
+    """Class after class, in whatever order students come and go."""
+    known: dict[str, str] = {}
+    for _ in range(4):
+        now = data.draw(st.lists(st.sampled_from(texts), unique=True))
+        found = ids.distinct([ids.safe_id(text) for text in now], now, known)
+        for text, id_ in zip(now, found, strict=True):
+            assert known.setdefault(text, id_) == id_
+        assert len({id_.casefold() for id_ in known.values()}) == len(known)
+
+
+def test_an_entry_is_known_by_the_same_whatever_files_are_added(tmp_path: Path) -> None:
+    root = laid(
+        tmp_path / "class", "Lovelace Ada_5_assignsubmission_file_b.py", "turingalan_13_202_tcp_server.py"
+    )
+    before = {entry.student: entry.origin for entry in entries(root, files=FILES)}
+    laid(root, "Lovelace Ada_5_assignsubmission_file_a.py", "turingalan_13_101_named.conf")
+    assert {entry.student: entry.origin for entry in entries(root, files=FILES)} == before
+    assert set(before.values()) == {"moodle/5", "canvas/13"}
+
+
 # What must not be lost
+
+
+@pytest.mark.parametrize("wrapped", ["", "class/"])
+def test_students_with_empty_folders_alone_are_entries(tmp_path: Path, wrapped: str) -> None:
+    names = ["erin/tcp_server.py/", "frank/a/", "grace/", "Ng Bo_12_assignsubmission_file_/"]
+    path = zipped(tmp_path / "class.zip", *(wrapped + name for name in [*names, "ann/tcp_server.py"]))
+    for name in names:
+        (tmp_path / "unpacked" / name).mkdir(parents=True)
+    on_disk = by_id(laid(tmp_path / "unpacked", "ann/tcp_server.py"))
+    found = by_id(path)
+    assert list(found) == list(on_disk) == ["Ng_Bo_12", "ann", "erin", "frank", "grace"]
+    for student in set(found) - {"ann"}:
+        said = set()
+        for entry in (found[student], on_disk[student]):
+            with pytest.raises(SubmissionError, match="it is empty") as caught:
+                collect(entry, RULES)
+            said.add(caught.value.message)
+        assert len(said) == 1
+    assert contents(found["ann"]) == {"tcp_server.py": SERVER}
+    assert [stray.source for stray in strays(zipped(tmp_path / "o.zip", "../x/", "a/b"))] == ["../x"]
 
 
 def test_twins_that_a_file_system_may_confuse_are_two_entries(tmp_path: Path) -> None:
@@ -393,9 +455,8 @@ TOP = st.sampled_from(
     )
 )
 def test_every_member_of_a_zip_is_in_an_entry_or_told(tmp_path: Path, names: list[str]) -> None:
-    path = zipped(tmp_path / f"{len(os.listdir(tmp_path))}.zip", *{name.rstrip("/"): None for name in names})
-    with zipfile.ZipFile(path) as archive:
-        expected = {name for name in archive.namelist() if not name.endswith("/")}
+    path = zipped(tmp_path / f"{len(os.listdir(tmp_path))}.zip", *names)
+    expected = set(names)
     try:
         found = whole_class(path, files=FILES)
     except UsageError as error:

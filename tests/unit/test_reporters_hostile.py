@@ -17,6 +17,7 @@ from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Stat
 from labgrader.reporters import ALWAYS, FORMATS, render
 from tests.golden.class_samples import CLASS
 from tests.golden.reports import FULL_MARKS
+from tests.unit.cells import DELIMITERS, formulas
 from tests.unit.test_reporters_html import check_page
 from tests.unit.test_reporters_tables import check_gradescope, check_junit
 from tests.unit.test_reporters_templates import (
@@ -95,8 +96,8 @@ def test_no_format_that_is_always_written_carries_it_alive(results: ClassResults
             else:
                 lines = list(csv.reader(io.StringIO(text)))
                 assert len(lines) == 3 and len({len(line) for line in lines}) == 1
-                for cell in lines[2][:3] + lines[2][6:9] + lines[0][9:]:
-                    assert not cell.strip() or cell.strip()[0] not in "=+-@＝＋－＠"
+                for delimiter in DELIMITERS:
+                    assert formulas(text, delimiter) == []
 
 
 @SLOWLY
@@ -123,6 +124,9 @@ def test_feedback_for_moodle_is_our_own_tags_and_text(results: ClassResults) -> 
     written = render("moodle", replace(results, rows=(row,)), template=ENGLISH.encode())
     found = moodle_imports(written.files["moodle.csv"])
     assert len(found) == 5
+    text = written.files["moodle.csv"].decode("utf-8-sig")
+    for delimiter in DELIMITERS:
+        assert formulas(text, delimiter) == formulas(ENGLISH.lstrip("\ufeff"), delimiter)
     if row.score is not None:
         feedback = found[1002][1]
         assert not re.search(r"<(?!/?[pb]>|br>)", feedback) and not re.search(r"[\\\"']", feedback)

@@ -19,6 +19,7 @@ from labgrader.reporters import ALWAYS, FORMATS, classroom, gradebook, gradescop
 from labgrader.reporters.written import file_names
 from tests.golden.class_samples import CLASS, HOSTILE
 from tests.golden.reports import FULL_MARKS, LONG_PRINTOUT
+from tests.unit.cells import DELIMITERS, FORMULAS, formulas
 
 
 def table(results: ClassResults = CLASS) -> list[dict[str, str]]:
@@ -49,6 +50,21 @@ def test_the_mark_in_front_can_be_left_out() -> None:
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@SUM(A1)", "＝1", " =1", "\t=1", "\r\n=1"])
 def test_a_formula_is_a_text(text: str) -> None:
     assert gradebook.harmless(text).startswith("'")
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_no_cell_is_a_formula_whatever_separates_cells(name: str) -> None:
+    row = replace(CLASS.rows[5], student=name, name=name, email=name, problem=name)
+    results = replace(CLASS, rows=(CLASS.rows[0], row))
+    data = gradebook.render(results).decode("utf-8-sig")
+    for delimiter in DELIMITERS:
+        assert formulas(data, delimiter) == []
+    assert table(results)[0]["name"] == "Alice Liddell"
+
+
+def test_names_that_are_no_formula_stay_as_they_are() -> None:
+    for name in ("Jean-Luc O'Neil", "Lovelace, Ada", "a@b.org", "x; y", "1+1=2", "Smith - Jones"):
+        assert gradebook.harmless(name) == name
 
 
 # The rules of Ant's JUnitReport schema (github.com/windyroad/JUnit-Schema, JUnit.xsd), which Jenkins's and

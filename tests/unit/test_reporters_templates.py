@@ -18,6 +18,7 @@ from labgrader.model.results import Evidence
 from labgrader.reporters import canvas, moodle, sheet
 from tests.golden.class_samples import CLASS
 from tests.golden.reports import FULL_MARKS, LOOPBACK_ONLY
+from tests.unit.cells import DELIMITERS, FORMULAS, formulas
 
 BOM = "\ufeff"
 CANVAS = (
@@ -212,6 +213,27 @@ def test_moodle_reads_grades_and_feedback_and_keeps_the_rest() -> None:
     assert [line for n, line in enumerate(lines) if n not in (1, 2, 3)] == [before[0], before[4], before[5]]
     assert '"Alice Liddell",alice@example.org,"Submitted for grading",10,10.00,Yes,-,-,' in lines[1]
     assert any(line.startswith("carol (Carol Danvers): no line") for line in written.told)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "gb18030"])
+@pytest.mark.parametrize("text", FORMULAS)
+def test_what_is_filled_in_is_no_formula_whatever_separates_cells(text: str, encoding: str) -> None:
+    check = replace(
+        LOOPBACK_ONLY.checks[1], title=text, message=text, hint=text, evidence=(Evidence(text, text),)
+    )
+    report = replace(LOOPBACK_ONLY, checks=(check, *LOOPBACK_ONLY.checks[2:]), notes=(text,))
+    rows = (replace(CLASS.rows[0], report=report, notes=(f"x{text}",)),)
+    worksheet = ENGLISH.removeprefix(BOM)
+    if encoding == "cp1252":
+        worksheet = worksheet.replace("三 张", "Groß")  # and no GB 18030
+    found = moodle.render(replace(CLASS, rows=rows), worksheet.encode(encoding)).files["moodle.csv"]
+    for delimiter in DELIMITERS:  # «-» is Moodle's own, where there is no date
+        assert formulas(found.decode(encoding), delimiter) == formulas(worksheet, delimiter)
+    imported = html.unescape(moodle_imports(found, encoding)[1001][1])
+    assert " ".join(html.unescape(text).split()) in imported  # the reader sees what was said
+    filled = canvas.render(replace(CLASS, rows=rows), CANVAS.removeprefix(BOM).encode("utf-8"), "TCP server")
+    for delimiter in DELIMITERS:
+        assert formulas(filled.files["canvas.csv"].decode(), delimiter) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1252", "utf-16"])

@@ -149,6 +149,10 @@ def test_two_people_may_share_a_path_and_are_told(folder: Path) -> None:
         ("ada/tcp_server.py", "7,,ada@example.edu"),
         ("ada@example.edu/tcp_server.py", "7,,Ada@example.edu"),
         ("Ada Lovelace.py", "7,Ada Lovelace,"),
+        ("Ada Lovelace/tcp_server.py", '1,"Lovelace, Ada",'),
+        ("Lovelace, Ada.py", "1,ada lovelace,"),
+        ("lovelace_ada/tcp_server.py", "1,Ada Lovelace,"),
+        ("ada-lovelace_tcp_server.py", '1,"Lovelace, Ada",'),
         ("José/tcp_server.py", "José,,"),
     ],
 )
@@ -170,6 +174,13 @@ def test_a_name_that_fits_twice_is_no_choice_of_ours(tmp_path: Path) -> None:
         path.write_text("x\n")
     found, told = graded(tmp_path / "class", "id,name\na,Wang Wei\n")
     assert "several entries fit a" in (found["a"].problem or "") and len(told) == 2
+
+
+def test_a_plain_folder_that_fits_twice_is_no_choice_of_ours(tmp_path: Path) -> None:
+    for name in ("Wang Wei", "Wei Wang"):
+        (tmp_path / "class" / name).mkdir(parents=True)
+    found, told = graded(tmp_path / "class", 'id,name\na,"Wang, Wei"\n')
+    assert "several entries fit a: Wang Wei, Wei Wang" in (found["a"].problem or "") and len(told) == 2
 
 
 def test_two_people_whom_one_entry_fits_are_no_choice_of_ours(tmp_path: Path) -> None:

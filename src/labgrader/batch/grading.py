@@ -81,10 +81,13 @@ class Grading:
         incomplete: list[Entry] = []
         while waiting or again or flying:
             while (waiting or again) and len(flying) < self._room(jobs):
-                flight = again.popleft() if again else self._prepared(waiting.popleft())
-                if flight is not None:
-                    future, flight = self._launch(flight)
+                entry = again[0].entry if again else waiting[0]
+                ready = again.popleft() if again else self._prepared(waiting.popleft())
+                if isinstance(ready, _Flight):
+                    future, flight = self._launch(ready)
                     flying[future] = flight
+                elif ready.status is Status.INCOMPLETE:
+                    incomplete.append(entry)
                 self._tick()
             done, _ = wait(flying, timeout=TICK_S, return_when=FIRST_COMPLETED)
             for future in done:
@@ -108,32 +111,44 @@ class Grading:
             self._progress.say(line)
         self._progress.tick()
 
-    def _prepared(self, entry: Entry) -> _Flight | None:
-        """The entry's submission, unless it has a final report already or cannot be used at all."""
+    def _prepared(self, entry: Entry) -> _Flight | Report:
+        """The entry's submission; or its report, where there is a final one or nothing can be graded."""
         try:
             submission = collect(entry, self._rules)
         except SubmissionError as error:
-            self._refuse(entry, error.message)
-            return None
+            return self._refuse(entry, error.message)
+        except LabError as error:
+            return self._fail(entry, error.message)
         key = self._setting.key(submission.digest)
         if (known := self._known(entry, key)) is not None:
             self._finals += 1
             self._store.settle(entry.student)
             self._progress.settled(entry.student, known, graded=False)
-            return None
+            return known
         return _Flight(entry, submission, key)
 
-    def _refuse(self, entry: Entry, why: str) -> None:
+    def _fail(self, entry: Entry, why: str) -> Report:
+        """Its files could not be read by us: no score, whatever they hold, and another try."""
+        newest = self._store.newest(entry.student)
+        # As far as we know they are what they were.
+        known = newest.key.submission if newest is not None else work.digest_of_refusal(why)
+        report = work.unfinished(self._setting, Submission(entry.student, {}, known), why)
+        report = replace(report, submission_digest=None)
+        self._store.keep(entry.student, self._setting.key(known), report.to_json(), settled=True)
+        self._progress.settled(entry.student, report, graded=False)
+        return report
+
+    def _refuse(self, entry: Entry, why: str) -> Report:
         key = self._setting.key(work.digest_of_refusal(why))
         report = self._known(entry, key)
         if report is None:
             lab, parameters = self._setting.lab, self._setting.parameters
             report = rejected(lab, parameters, self._setting.provider, entry.student, why)
-            report = replace(report, notes=entry.notes)
             self._store.keep(entry.student, key, report.to_json(), settled=True)
         else:
             self._store.settle(entry.student)
         self._progress.settled(entry.student, report, graded=False)
+        return report
 
     def _known(self, entry: Entry, key: Key) -> Report | None:
         """The final report for the key, made the newest if it is not: someone went back to older files."""

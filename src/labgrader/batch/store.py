@@ -161,6 +161,14 @@ class Store:
         found = self._rows("SELECT entry, settled, seen FROM student ORDER BY place, id")
         return [(_row(entry), settled == now, seen == now) for entry, settled, seen in found]
 
+    def given(self) -> dict[str, str]:
+        """The ids of all students by what each was given for; who is in the class now comes first."""
+        found: dict[str, str] = {}
+        for row, _, _ in self.students():
+            if row.origin:
+                found.setdefault(row.origin, row.student)
+        return found
+
     def mend_files(self) -> None:
         """Make each student's JSON file what the newest judging says; who has a problem now has none."""
         found = self._rows(

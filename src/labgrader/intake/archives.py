@@ -14,14 +14,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from labgrader.errors import SubmissionError
+from labgrader.errors import LabError, SubmissionError
 
 MAX_ARCHIVE_BYTES = 64 << 20
 MAX_TOTAL_BYTES = 128 << 20  # of all members together, unpacked
 MAX_RATIO = 100  # unpacked to packed, once unpacked is more than 16 MiB
 RAW_MEMBERS = 100_000  # including what is ignored, such as .git
+SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+OTHER_SUFFIXES = (
+    ".rar",
+    ".7z",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.xz",
+    ".txz",
+    ".xz",
+    ".bz2",
+    ".gz",
+)  # not read here
+FOLDER = "a folder"
 _MAX_HEADER = 64 << 10
 _BLOCK = 512
+_STEP = 64 << 10
 _ONLY_ASKED = "hand in only the files that the lab asks for"
 
 
@@ -43,36 +57,67 @@ class Member:
         return "/".join(self.path)
 
 
+@dataclass
+class Budget:
+    """What the archives of one submission may yet hold, all of them together; each takes its part of it."""
+
+    unpacked: int = MAX_TOTAL_BYTES
+    names: int = RAW_MEMBERS
+
+    def take(self, count: int, shown: str, total: int, packed: int) -> None:
+        """Count bytes that came out of an archive, `total` by now; SubmissionError for a bomb."""
+        self.unpacked -= count
+        if total > MAX_TOTAL_BYTES or (total > 16 << 20 and total > MAX_RATIO * packed):
+            raise SubmissionError(f"{shown} unpacks to too much ({total >> 20} MiB or more); {_ONLY_ASKED}.")
+        if self.unpacked < 0:
+            most = f"{MAX_TOTAL_BYTES >> 20} MiB"
+            raise SubmissionError(
+                f"{shown} and the archives before it unpack to more than {most}; {_ONLY_ASKED}."
+            )
+
+    def name(self, shown: str, count: int = 1) -> None:
+        """Count names; SubmissionError if there are too many."""
+        self.names -= count
+        if self.names < 0:
+            raise SubmissionError(f"{shown} holds more than {RAW_MEMBERS} files; {_ONLY_ASKED}.")
+
+
+def is_other_archive(name: str) -> bool:
+    """Whether a file of this name is an archive of a kind that is not read here."""
+    lower = name.lower()
+    return lower.endswith(OTHER_SUFFIXES) and not lower.endswith(SUFFIXES)
+
+
 def is_archive(head: bytes) -> bool:
     """Whether the first 512 bytes begin a zip, gzip or tar archive."""
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")) or head[257:262] == b"ustar"
 
 
-def members(data: bytes, shown: str) -> Iterator[Member]:
+def members(data: bytes, shown: str, budget: Budget | None = None) -> Iterator[Member]:
     """The files, links and devices (not the folders) in the archive `data`, `shown` being its printable name.
 
-    Raises SubmissionError when it is damaged, cut short, or a bomb.
+    `budget` is what it may hold, where it is one of several. Raises SubmissionError when it is damaged, cut
+    short, or a bomb; LabError when this machine has no memory for it.
     """
+    budget = Budget() if budget is None else budget
     try:
         if data.startswith(b"PK"):
-            yield from _zip(data, shown)
+            yield from _zip(data, shown, budget)
         elif data.startswith(b"\x1f\x8b"):
-            yield from _tar(_gunzip(data, shown), shown)
+            yield from _tar(_gunzip(data, shown, budget), shown, budget)
         else:
-            yield from _tar(data, shown)
+            budget.take(len(data), shown, len(data), len(data))
+            yield from _tar(data, shown, budget)
     except SubmissionError:
         raise
+    except MemoryError:
+        raise LabError(f"{shown} cannot be unpacked: this machine has too little memory left.") from None
     except Exception as error:  # a parser over hostile bytes: whatever it raises means that they are damaged
         raise _damaged(shown, type(error).__name__) from error
 
 
 def _damaged(shown: str, why: str) -> SubmissionError:
     return SubmissionError(f"{shown} is damaged or was cut short ({why}); pack it and hand it in again.")
-
-
-def _bomb(shown: str, total: int, packed: int) -> None:
-    if total > MAX_TOTAL_BYTES or (total > 16 << 20 and total > MAX_RATIO * packed):
-        raise SubmissionError(f"{shown} unpacks to too much ({total >> 20} MiB or more); {_ONLY_ASKED}.")
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -90,18 +135,18 @@ def _text(raw: bytes) -> str:
     return raw.decode("cp437")
 
 
-def _zip(data: bytes, shown: str) -> Iterator[Member]:
+def _zip(data: bytes, shown: str, budget: Budget) -> Iterator[Member]:
     # Counted before zipfile makes an object of each.
-    if data.count(b"PK\x01\x02") > RAW_MEMBERS:
-        raise SubmissionError(f"{shown} holds more than {RAW_MEMBERS} files; {_ONLY_ASKED}.")
+    budget.name(shown, data.count(b"PK\x01\x02"))
     archive = zipfile.ZipFile(io.BytesIO(data))  # not closed: the members are read later, and it is memory
     infos = archive.infolist()
-    _bomb(shown, sum(info.file_size for info in infos), len(data))
+    total = sum(info.file_size for info in infos)
+    budget.take(total, shown, total, len(data))
     yield from zip_members(archive, shown)
 
 
-def zip_members(archive: zipfile.ZipFile, shown: str) -> Iterator[Member]:
-    """The files, links and devices in an open zip, in its order; bounding them is the caller's part."""
+def zip_members(archive: zipfile.ZipFile, shown: str, *, folders: bool = False) -> Iterator[Member]:
+    """The files, links, devices, and folders if asked for, in an open zip; bounding is the caller's part."""
     for info in archive.infolist():
         name = info.orig_filename
         if not info.flag_bits & 0x800:
@@ -109,11 +154,10 @@ def zip_members(archive: zipfile.ZipFile, shown: str) -> Iterator[Member]:
                 name = _text(name.encode("cp437"))
             except UnicodeEncodeError:
                 pass  # Python took it from the Unicode extra field
-        if name.endswith(("/", "\\")):
-            continue
         mode = info.external_attr >> 16 if info.create_system == 3 else 0
         kind = "file" if stat.S_IFMT(mode) in (0, stat.S_IFREG) else kind_of(mode)
-        if kind != "a folder":
+        kind = FOLDER if name.endswith(("/", "\\")) else kind
+        if folders or kind != FOLDER:
             yield Member(_parts(name), kind, info.file_size, _zip_reader(archive, info, shown))
 
 
@@ -132,20 +176,23 @@ def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> 
     return read
 
 
-def _gunzip(data: bytes, shown: str) -> bytes:
-    parts, total, rest = [], 0, data
-    while rest.startswith(b"\x1f\x8b"):
+def _gunzip(data: bytes, shown: str, budget: Budget) -> bytearray:
+    # Grown in place and fed step by step: neither what is packed nor what is not is in memory twice.
+    unpacked, at = bytearray(), 0
+    while data.startswith(b"\x1f\x8b", at):
         stream = zlib.decompressobj(wbits=31)
         while not stream.eof:
-            part = stream.decompress(rest, 1 << 20)
-            rest = stream.unconsumed_tail
-            if not part and not rest and not stream.eof:
+            piece = stream.unconsumed_tail
+            if not piece:
+                piece = data[at : at + _STEP]
+                at += len(piece)
+            part = stream.decompress(piece, 1 << 20)
+            if not part and not piece and not stream.eof:
                 raise _damaged(shown, "gzip data ends too early")
-            parts.append(part)
-            total += len(part)
-            _bomb(shown, total, len(data))
-        rest = stream.unused_data
-    return b"".join(parts)
+            unpacked += part
+            budget.take(len(part), shown, len(unpacked), len(data))
+        at -= len(stream.unused_data)
+    return unpacked
 
 
 def kind_of(mode: int) -> str:
@@ -155,7 +202,7 @@ def kind_of(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "a symbolic link"
     if stat.S_ISDIR(mode):
-        return "a folder"
+        return FOLDER
     if stat.S_ISFIFO(mode):
         return "a named pipe"
     return "a socket" if stat.S_ISSOCK(mode) else "a device"
@@ -163,7 +210,7 @@ def kind_of(mode: int) -> str:
 
 _TAR_KINDS = {
     b"0": "file", b"\0": "file", b"7": "file", b"1": "a hard link", b"2": "a symbolic link",
-    b"3": "a device", b"4": "a device", b"5": "a folder", b"6": "a named pipe", b"S": "a sparse file",
+    b"3": "a device", b"4": "a device", b"5": FOLDER, b"6": "a named pipe", b"S": "a sparse file",
 }  # fmt: skip
 
 
@@ -190,20 +237,18 @@ def _extended(body: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _tar(data: bytes, shown: str) -> Iterator[Member]:
-    at, count = 0, 0
+def _tar(data: bytes | bytearray, shown: str, budget: Budget) -> Iterator[Member]:
+    at = 0
     extended: dict[bytes, bytes] = {}
     while at < len(data):
-        header = data[at : at + _BLOCK]
+        header = bytes(data[at : at + _BLOCK])
         if not any(header):
             return  # the block of zeros that ends an archive
         if len(header) < _BLOCK:
             raise _damaged(shown, "half a tar header")
         if sum(header[:148]) + 8 * 32 + sum(header[156:]) != _number(header[148:156]):
             raise _damaged(shown, "no tar header where one must be")
-        count += 1
-        if count > RAW_MEMBERS:
-            raise SubmissionError(f"{shown} holds more than {RAW_MEMBERS} files; {_ONLY_ASKED}.")
+        budget.name(shown)
         flag = header[156:157]
         size = int(extended[b"size"]) if b"size" in extended else _number(header[124:136])
         if flag in b"123456":
@@ -214,7 +259,7 @@ def _tar(data: bytes, shown: str) -> Iterator[Member]:
         if flag in b"xgLK":
             if size > _MAX_HEADER:
                 raise _damaged(shown, "a tar header of more than 64 KiB")
-            body = data[start : start + size]
+            body = bytes(data[start : start + size])
             if flag == b"x":
                 extended |= _extended(body)
             elif flag == b"L":
@@ -227,9 +272,9 @@ def _tar(data: bytes, shown: str) -> Iterator[Member]:
         sparse = any(key.startswith(b"GNU.sparse") for key in extended)
         extended = {}
         kind = "a sparse file" if sparse else _TAR_KINDS.get(flag, "of an unknown kind")
-        if kind != "a folder" and not name.endswith(b"/"):
+        if kind != FOLDER and not name.endswith(b"/"):
             yield Member(_parts(_text(name)), kind, size, partial(_slice, data, start, size))
 
 
-def _slice(data: bytes, start: int, size: int, limit: int) -> bytes:
-    return data[start : start + min(size, limit)]
+def _slice(data: bytes | bytearray, start: int, size: int, limit: int) -> bytes:
+    return bytes(data[start : start + min(size, limit)])

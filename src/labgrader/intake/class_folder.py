@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from labgrader.intake import deadlines, gradescope, ids, repositories
+from labgrader.intake.archives import FOLDER, SUFFIXES
 from labgrader.intake.download_names import CANVAS, GRADESCOPE, MOODLE, Named, is_gradescope, named, of_file
 from labgrader.intake.entry import Entry, Part, Stray
 from labgrader.intake.misnamed import listing
-from labgrader.intake.scan import FOLDER, Item, Scan
-from labgrader.intake.submission import ARCHIVE_SUFFIXES
+from labgrader.intake.scan import Item, Scan
 from labgrader.printable import printable
 
 _TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")  # rosters and gradebooks, which nobody hands in
@@ -25,7 +25,8 @@ _SYSTEM = {MOODLE: "Moodle's download", CANVAS: "Canvas's download"}
 class Found:
     """An entry whose `student` is not an id yet but what the id is made from; the items that it is made of.
 
-    `twin` tells it from another with the same id: it keeps what an id cannot.
+    `twin` tells it from another with the same id: it keeps what an id cannot. It is the same at each reading,
+    whatever else is in the class, and whatever files the student adds.
     """
 
     entry: Entry
@@ -78,7 +79,7 @@ def _stem(item: Item) -> str:
     if item.kind == FOLDER:
         return item.name.removesuffix(".git") or item.name if item.repository else item.name
     lower = item.name.lower()
-    suffix = next((s for s in ARCHIVE_SUFFIXES if lower.endswith(s)), os.path.splitext(item.name)[1])
+    suffix = next((s for s in SUFFIXES if lower.endswith(s)), os.path.splitext(item.name)[1])
     return item.name[: len(item.name) - len(suffix)] or item.name
 
 
@@ -134,7 +135,7 @@ def _downloaded(
     entry = replace(
         entry, name=_readable(name), problem=problem, notes=tuple(notes), late=late, keys=keys, parts=parts
     )
-    return Found(entry, tuple(item for item, _ in group), group[0][0].name)
+    return Found(entry, tuple(item for item, _ in group), f"{system}/{id_}")
 
 
 def _plain(
@@ -249,4 +250,4 @@ def _submitter(
         notes=tuple(notes),
         keys=keys,
     )
-    return Found(entry, (item,) if item is not None else (), "\n".join((text, person.name, person.email)))
+    return Found(entry, (item,) if item is not None else (), f"{GRADESCOPE}/{text}")

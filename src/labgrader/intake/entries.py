@@ -7,25 +7,24 @@ for entry in entries(Path("day08"), deadline=parse("2026-03-01 23:59"), files=["
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from labgrader.errors import LabgraderError, SubmissionError, UsageError
-from labgrader.intake import archives, class_folder, ids, repositories, submission
+from labgrader.errors import LabError, LabgraderError, SubmissionError, UsageError
+from labgrader.intake import class_folder, ids, packed, repositories, submission
 from labgrader.intake import roster as rosters
-from labgrader.intake.archives import MAX_ARCHIVE_BYTES, Member
+from labgrader.intake.archives import RAW_MEMBERS, Budget, Member
 from labgrader.intake.download_names import newest, of_file
 from labgrader.intake.entry import Entry, Part, Stray
 from labgrader.intake.scan import members, scan
-from labgrader.intake.submission import ARCHIVE_SUFFIXES, FileRule, Submission, ignored
+from labgrader.intake.submission import FileRule, Submission
 from labgrader.printable import printable
 
-__all__ = ["Class", "Entry", "Part", "Stray", "collect", "entries", "strays", "whole_class"]
-
-MAX_ARCHIVES = 8  # within one entry; more are hardly handed in on purpose
+__all__ = ["Class", "Entry", "Part", "Stray", "collect", "entries", "known_before", "strays", "whole_class"]
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,16 @@ def whole_class(
         raise UsageError(
             f"there are no submissions in {printable(str(path))}" + (f" ({what})." if what else ".")
         )
-    safe = ids.distinct([ids.safe_id(one.entry.student) for one in found], [one.twin for one in found])
-    listed = [replace(one.entry, student=id_) for one, id_ in zip(found, safe, strict=True)]
-    return Class(tuple(sorted(listed, key=lambda entry: entry.student)), (*scanned.strays, *left))
+    listed = [replace(one.entry, wish=ids.safe_id(one.entry.student), origin=one.twin) for one in found]
+    return known_before(Class(tuple(listed), (*scanned.strays, *left)), {})
+
+
+def known_before(found: Class, given: Mapping[str, str]) -> Class:
+    """The class under the ids that its students had before: `given` are those, by their entries' `origin`."""
+    wishes, origins = [entry.wish for entry in found.entries], [entry.origin for entry in found.entries]
+    safe = ids.distinct(wishes, origins, given)
+    listed = [replace(entry, student=id_) for entry, id_ in zip(found.entries, safe, strict=True)]
+    return replace(found, entries=tuple(sorted(listed, key=lambda entry: entry.student)))
 
 
 def _is(path: Path, other: Path) -> bool:
@@ -105,8 +111,9 @@ def _is(path: Path, other: Path) -> bool:
 def collect(entry: Entry, rules: Mapping[str, FileRule]) -> Submission:
     """The files that the lab asks for in an entry, in memory; archives in it are looked into, one level deep.
 
-    The submission's `student` is the entry's, and the entry's notes come before its own. Raises
-    SubmissionError, also for an entry with a problem and for files that are gone or may no longer be read.
+    The submission's `student` is the entry's; its notes are of its files alone. Raises SubmissionError for
+    what the student handed in, also for an entry with a problem; LabError for files that are gone, or that
+    the grader fails to read.
     """
     if entry.problem is not None:
         raise SubmissionError(entry.problem)
@@ -115,10 +122,10 @@ def collect(entry: Entry, rules: Mapping[str, FileRule]) -> Submission:
     except SubmissionError:
         raise
     except LabgraderError as error:
-        raise SubmissionError(error.message) from None
+        raise LabError(error.message) from None
     except OSError as error:
-        raise SubmissionError(f"{entry.source} cannot be read: {error.strerror}.") from None
-    return replace(taken, student=entry.student, notes=(*entry.notes, *taken.notes))
+        raise LabError(f"{entry.source} cannot be read: {error.strerror}.") from None
+    return replace(taken, student=entry.student)
 
 
 def _taken(entry: Entry, rules: Mapping[str, FileRule]) -> Submission:
@@ -131,18 +138,17 @@ def _taken(entry: Entry, rules: Mapping[str, FileRule]) -> Submission:
         path = only.root.joinpath(*only.path)
         if not path.is_dir() and not _meant(path.name, rules):
             return submission.collect(path, rules)
-    found, notes = _renamed(entry, rules)
-    found, errors, opened = _opened(found, rules)
-    if errors and not any(member.path[-1] in rules for member in found):
-        raise errors[0]
+    budget = Budget()
+    found, notes = _renamed(entry, rules, budget)
+    opened = packed.opened(found, rules, budget)
+    if opened.broken and not any(member.path[-1] in rules for member in opened.members):
+        raise SubmissionError(opened.broken[0])
     shown = entry.source if only is None or "." in entry.source else f"{entry.source}/"
-    taken = submission.from_members(found, rules, shown, entry.student)
-    used = {name for name in opened if any(member.path[0] == name for member in found)}
-    notes += [f"{printable(name)} was unpacked." for name in sorted(used)]
-    return replace(taken, notes=(*notes, *taken.notes))
+    taken = submission.from_members(opened.members, rules, shown, entry.student)
+    return replace(taken, notes=(*notes, *opened.notes, *taken.notes))
 
 
-def _renamed(entry: Entry, rules: Mapping[str, FileRule]) -> tuple[list[Member], list[str]]:
+def _renamed(entry: Entry, rules: Mapping[str, FileRule], budget: Budget) -> tuple[list[Member], list[str]]:
     """The files of all parts, under the student's own names for them, without older uploads."""
     found: list[Member] = []
     notes: list[str] = []
@@ -150,7 +156,8 @@ def _renamed(entry: Entry, rules: Mapping[str, FileRule]) -> tuple[list[Member],
     counting = newest([(part.name, part.order) for part in versions], rules)
     names = {versions[place].path: name for place, name in counting.items()}
     for part in entry.parts:
-        listed = list(members(part))
+        listed = list(itertools.islice(members(part), RAW_MEMBERS + 1))
+        budget.name(entry.source, len(listed))
         single = len(listed) == 1 and listed[0].path == part.path[-1:]
         if part.versions and part.name:
             if part.path not in names:
@@ -179,37 +186,3 @@ def _meant(name: str, rules: Collection[str]) -> str:
     only = next(iter(rules)) if len(rules) == 1 else ""
     alike = os.path.splitext(only)[1] == os.path.splitext(name)[1] != ""
     return only if alike else ""
-
-
-def _opened(
-    found: Sequence[Member], rules: Mapping[str, FileRule]
-) -> tuple[list[Member], list[SubmissionError], list[str]]:
-    """The files, with those of archives below the archive's own name; why some could not be opened."""
-    result: list[Member] = []
-    errors: list[SubmissionError] = []
-    opened: list[str] = []
-    for member in found:
-        name = member.path[-1]
-        archive = name.lower().endswith(ARCHIVE_SUFFIXES) and name not in rules and not ignored(member.path)
-        if member.kind != "file" or not archive or len(opened) + len(errors) >= MAX_ARCHIVES:
-            result.append(member)
-            continue
-        try:
-            inner = list(_unpacked(member))
-        except SubmissionError as error:
-            errors.append(error)
-            continue
-        opened.append(member.path[0])
-        result += inner
-    return result, errors, opened
-
-
-def _unpacked(member: Member) -> Iterator[Member]:
-    shown = printable(member.name)
-    data = member.read(MAX_ARCHIVE_BYTES + 1)
-    if len(data) > MAX_ARCHIVE_BYTES:
-        raise SubmissionError(f"{shown} has more than {MAX_ARCHIVE_BYTES >> 20} MiB; hand in a smaller file.")
-    if not archives.is_archive(data[:512]):
-        raise SubmissionError(f"{shown} is not a zip or tar archive; pack it again.")
-    for inner in archives.members(data, shown):
-        yield replace(inner, path=(*member.path, *inner.path))

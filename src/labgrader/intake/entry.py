@@ -34,7 +34,8 @@ class Entry:
     aware, None where the source does not tell it; `late` is what follows, or what the source says itself.
     `problem` is one sentence: this entry cannot be graded and gets a row all the same. `notes` are sentences
     for the student. `commit` is the full hash of the commit that counts. `keys` are the student's numbers
-    elsewhere ({"moodle": "12345"}), for filling in gradebooks. `parts` are for `collect`.
+    elsewhere ({"moodle": "12345"}), for filling in gradebooks. `parts` are for `collect`. `origin` says who
+    it is whatever else is in the class, and `wish` the id that follows if it is nobody else's.
     """
 
     student: str
@@ -50,6 +51,8 @@ class Entry:
     commit: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    origin: str = ""
+    wish: str = ""
 
 
 @dataclass(frozen=True)

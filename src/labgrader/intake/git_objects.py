@@ -8,6 +8,7 @@ hash by which it was asked for.
 from __future__ import annotations
 
 import bisect
+import errno
 import hashlib
 import os
 import re
@@ -26,6 +27,7 @@ _MAX_CHAIN = 1000
 _TYPES = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 _OFS_DELTA, _REF_DELTA = 6, 7
 _PACK = re.compile(r"pack-[0-9a-f]{40,64}\.idx")
+_NO_FILE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR, errno.ENOENT)
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -36,7 +38,7 @@ class Unreadable(Exception):
 class Objects:
     """The objects of the repository whose git folder is `git`; a context manager that closes its packs.
 
-    Raises Unreadable when there is something that cannot be read, is damaged, or is too much.
+    Raises Unreadable for what is missing, damaged, no file, or too much; OSError when the machine fails.
     """
 
     def __init__(self, git: Path) -> None:
@@ -71,8 +73,8 @@ class Objects:
             packed = read_below(self._git, ("objects", oid[:2], oid[2:]), MAX_OBJECT)
         except FileNotFoundError:
             return self._in_packs(oid, depth)
-        except (OSError, SubmissionError):
-            raise Unreadable(f"object {oid} is no plain file that may be read") from None
+        except (OSError, SubmissionError) as error:
+            raise _whose(error, f"object {oid} is no plain file") from None
         data = _inflate(_of_bytes(packed), MAX_OBJECT + 100)
         header, nul, content = data.partition(b"\0")
         kind, _, size = header.partition(b" ")
@@ -105,18 +107,15 @@ class Objects:
     def _indexes(self) -> list[tuple[bytes, str]]:
         if self._packs is None:
             self._packs, total = [], 0
-            try:
-                ways = (("objects",), ("objects", "pack"))
-                for member in folder_members(self._git, lambda folder: tuple(folder) not in ways):
-                    if member.path[:-1] == ways[1] and _PACK.fullmatch(member.path[-1]):
-                        total += member.size
-                        if total > _MAX_INDEX:
-                            raise Unreadable(f"its pack indexes have more than {_MAX_INDEX >> 20} MiB")
-                        index = member.read(member.size)
-                        _check_index(index)
-                        self._packs.append((index, member.path[-1][: -len("idx")] + "pack"))
-            except OSError as error:
-                raise Unreadable(f"its packs cannot be read: {error.strerror}") from None
+            ways = (("objects",), ("objects", "pack"))
+            for member in folder_members(self._git, lambda folder: tuple(folder) not in ways):
+                if member.path[:-1] == ways[1] and _PACK.fullmatch(member.path[-1]):
+                    total += member.size
+                    if member.kind != "file" or total > _MAX_INDEX:
+                        raise Unreadable(f"a pack index is no file, or all have over {_MAX_INDEX >> 20} MiB")
+                    index = member.read(member.size)
+                    _check_index(index)
+                    self._packs.append((index, member.path[-1][: -len("idx")] + "pack"))
         return self._packs
 
     def _packed(self, name: str, offset: int, depth: int) -> tuple[bytes, bytes]:
@@ -158,11 +157,16 @@ class Objects:
             try:
                 fd = os.open(self._git / "objects" / "pack" / name, _FILE)
             except OSError as error:
-                raise Unreadable(f"a pack cannot be read: {error.strerror}") from None
+                raise _whose(error, f"a pack cannot be read: {error.strerror}") from None
             self._open[name] = fd
             if os.pread(fd, 8, 0) not in (b"PACK\0\0\0\2", b"PACK\0\0\0\3"):
                 raise Unreadable("a pack is damaged")
         return self._open[name]
+
+
+def _whose(error: Exception, what: str) -> Exception:
+    """A link or a pipe in place of a file is the student's doing; other failures are the machine's."""
+    return error if isinstance(error, OSError) and error.errno not in _NO_FILE else Unreadable(what)
 
 
 def _of_bytes(data: bytes) -> Callable[[int, int], bytes]:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MAX_ID = 100
 # No leading dot (hidden), no leading dash (an option), no trailing dot (Windows cuts it off).
@@ -36,24 +36,38 @@ def likeness(text: str) -> str:
     return _OTHER.sub("_", bare)
 
 
-def distinct(ids: Sequence[str], sources: Sequence[str]) -> list[str]:
+def distinct(ids: Sequence[str], sources: Sequence[str], given: Mapping[str, str] | None = None) -> list[str]:
     """The ids, with those marked that a file system could take for the same name as another.
 
     `sources` are what the ids were made from, by which twins are told apart; the order does not matter.
+    `given` are ids by their sources that were given before: who has one keeps it, whoever comes later.
+
+    >>> distinct(["Alice", "alice"], ["Alice", "alice"], {"alice": "alice"})
+    ['Alice-3bc51062973c', 'alice']
     """
-    folded = Counter(id_.casefold() for id_ in ids)
-    marked = [
-        id_ if folded[id_.casefold()] == 1 else _marked(id_, source, 12)
-        for id_, source in zip(ids, sources, strict=True)
-    ]
-    taken: set[str] = set()
-    for index, id_ in enumerate(marked):
+    given = given or {}
+    found: dict[int, str] = {}
+    for place, source in enumerate(sources):
+        if source in given and given[source] not in found.values():
+            found[place] = given[source]
+    kept = {id_.casefold() for id_ in found.values()}
+    # Of one who is not in the class now: the very id is the same student's, another way to write it is not.
+    absent = {id_.casefold(): id_ for id_ in given.values() if id_.casefold() not in kept}
+    folded = Counter(id_.casefold() for place, id_ in enumerate(ids) if place not in found)
+    taken = {*kept}
+    for place, (id_, source) in enumerate(zip(ids, sources, strict=True)):
+        if place in found:
+            continue
+        low = id_.casefold()
+        alone = folded[low] == 1 and low not in kept and absent.get(low, id_) == id_
+        wish = wanted = id_ if alone else _marked(id_, source, 12)
         number = 2
-        while marked[index].casefold() in taken:
-            marked[index] = f"{id_[: MAX_ID - 8]}-{number}"
+        while wish.casefold() in taken:
+            wish = f"{wanted[: MAX_ID - 8]}-{number}"
             number += 1
-        taken.add(marked[index].casefold())
-    return marked
+        taken.add(wish.casefold())
+        found[place] = wish
+    return [found[place] for place in range(len(ids))]
 
 
 def _marked(text: str, source: str, digits: int = 8) -> str:

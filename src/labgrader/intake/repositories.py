@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from labgrader.errors import LabgraderError, SubmissionError
+from labgrader.errors import LabError, LabgraderError, SubmissionError
 from labgrader.intake import deadlines
 from labgrader.intake.archives import Member
 from labgrader.intake.folders import MAX_DEPTH, folder_members, read_below
@@ -94,11 +94,14 @@ def choose(path: Path, deadline: datetime | None) -> Chosen:
 
 
 def collect(path: Path, commit: str, rules: Mapping[str, FileRule], student: str) -> Submission:
-    """The files that the lab wants in that commit of the repository at `path`. Raises SubmissionError."""
+    """The files that the lab wants in that commit of the repository at `path`.
+
+    Raises SubmissionError, LabError or OSError when it is gone or the machine fails to read it.
+    """
     shown = printable(path.name)
     git = git_folder(path)
     if git is None:
-        raise SubmissionError(f"{shown} is not a git repository any more.")
+        raise LabError(f"{shown} is not a git repository any more; put it back.")
     modules: list[str] = []
     try:
         with Objects(git) as objects:
@@ -107,7 +110,7 @@ def collect(path: Path, commit: str, rules: Mapping[str, FileRule], student: str
     except Unreadable as error:
         raise SubmissionError(f"the repository {shown} cannot be graded: {error}.") from None
     except OSError as error:
-        raise SubmissionError(f"the repository {shown} cannot be read: {error.strerror}.") from None
+        raise LabError(f"the repository {shown} cannot be read: {error.strerror}.") from None
     for name, data in submission.files.items():
         if data.startswith(_LFS):
             raise SubmissionError(

@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from labgrader.errors import UsageError
+from labgrader.intake.archives import FOLDER
 from labgrader.intake.class_folder import Found, plain_item
 from labgrader.intake.entry import Entry, Stray
-from labgrader.intake.scan import FOLDER, Item, Scan, below, item_at
+from labgrader.intake.scan import Item, Scan, below, item_at
 from labgrader.printable import printable
 
 MAX_BYTES = 16 << 20
@@ -221,7 +222,7 @@ def _same(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _words(name: str) -> str:
     """A name with its words in an order of their own, so that «Ada Lovelace» is «Lovelace, Ada»."""
-    return " ".join(sorted(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold())))
+    return " ".join(sorted(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name).casefold())))
 
 
 def _index(found: Sequence[Found]) -> dict[str, set[int]]:
@@ -233,8 +234,10 @@ def _index(found: Sequence[Found]) -> dict[str, set[int]]:
         names += [f"id {value.casefold()}" for system, value in entry.keys.items() if system != "gradescope"]
         if entry.email:
             names += [f"email {entry.email.casefold()}", f"id {entry.email.casefold()}"]
+        # A plain folder's name may be a person's; only where it is shown in other letters it is told as that.
+        names += [f"name {_words(entry.name or entry.student)}"]
         if entry.name:
-            names += [f"name {_words(entry.name)}", f"run {_words(entry.name).replace(' ', '')}"]
+            names += [f"run {_words(entry.name).replace(' ', '')}"]
         for name in names:
             index.setdefault(name, set()).add(number)
     return index

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labgrader.errors import LabgraderError, UsageError
+from labgrader.errors import LabgraderError, SubmissionError, UsageError
 from labgrader.intake import gradescope
-from labgrader.intake.archives import Member, kind_of, zip_members
+from labgrader.intake.archives import FOLDER, Member, kind_of, zip_members
 from labgrader.intake.download_names import is_gradescope, named
 from labgrader.intake.entry import Part, Stray
 from labgrader.intake.folders import folder_members, read_regular
@@ -23,7 +23,6 @@ from labgrader.printable import printable
 MAX_ITEMS = 20_000
 MAX_ZIP_MEMBERS = 200_000
 MAX_LOOKED_AT = 3000  # files of one student's folder
-FOLDER = "a folder"
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def scan(root: Path) -> Scan:
     metadata = None
     for item in items:
         if item.name == gradescope.METADATA and item.kind == "file":
-            [member] = members(Part(root, item.path))
+            member = next(members(Part(root, item.path)))
             metadata = member.read(gradescope.MAX_METADATA_BYTES + 1)
             items = [other for other in items if other is not item]
             strays.append(Stray(printable(item.name), "read as Gradescope's list of who handed in what"))
@@ -88,7 +87,7 @@ def scan(root: Path) -> Scan:
 def members(part: Part) -> Iterator[Member]:
     """The files of a part, with the paths that they have below it; a single file has its name.
 
-    Raises SubmissionError or UsageError when they cannot be listed.
+    Raises SubmissionError or UsageError when they cannot be listed, UsageError or OSError when they are gone.
     """
     if part.root.is_dir():
         path = part.root.joinpath(*part.path)
@@ -103,10 +102,21 @@ def members(part: Part) -> Iterator[Member]:
                 if member.path[: len(part.path)] == part.path:
                     yield replace(member, path=member.path[len(part.path) :] or part.path[-1:])
     else:
-        size = len(part.path)
-        for member in _zip_index(part.root).get(part.path[0], ()):
-            if member.path[:size] == part.path:
-                yield replace(member, path=member.path[size:] or part.path[-1:])
+        there = False
+        for member in _below_in_zip(part.root, part.path):
+            there = True
+            if member.kind != FOLDER:
+                yield replace(member, path=member.path or part.path[-1:])
+        if not there:
+            shown = printable("/".join(part.path))
+            raise UsageError(f"{shown} is not in {printable(part.root.name)} any more; put it back.")
+
+
+def _below_in_zip(root: Path, path: tuple[str, ...]) -> Iterator[Member]:
+    """What the class's zip has at and below `path`, folders too, with the paths from there on."""
+    for member in _zip_index(root).get(path[0], ()):
+        if member.path[: len(path)] == path:
+            yield replace(member, path=member.path[len(path) :])
 
 
 def _on_way(path: tuple[str, ...], folder: object) -> bool:
@@ -137,11 +147,7 @@ def _told(items: list[Item], strays: list[Stray]) -> list[Item]:
 def item_at(root: Path, path: tuple[str, ...]) -> Item | None:
     """The item at `path` below the root, however deep; None if there is none, or a link leads there."""
     if not root.is_dir():
-        found = {
-            m.path[len(path) :]: m.kind
-            for m in _zip_index(root).get(path[0], ())
-            if m.path[: len(path)] == path
-        }
+        found = {member.path: member.kind for member in _below_in_zip(root, path)}
         return _item(path, found.get((), FOLDER)) if found else None
     try:
         modes = [root.joinpath(*path[: end + 1]).lstat() for end in range(len(path))]
@@ -157,8 +163,11 @@ def below(root: Path, item: Item) -> list[Item]:
     if root.is_dir():
         return _on_disk(root, item.path)
     found: dict[str, str] = {}
-    for member in members(Part(root, item.path)):
-        found[member.path[0]] = FOLDER if len(member.path) > 1 else member.kind
+    for member in _below_in_zip(root, item.path):
+        if len(member.path) > 1:
+            found[member.path[0]] = FOLDER
+        elif member.path and found.get(member.path[0]) != FOLDER:
+            found[member.path[0]] = member.kind
     return [_item((*item.path, name), kind) for name, kind in sorted(found.items())]
 
 
@@ -221,7 +230,8 @@ def _in_zip(root: Path, strays: list[Stray]) -> list[Item]:
         if not name:
             strays += [Stray(printable(m.name or "/"), "its name leads outside the zip") for m in found]
         else:
-            kind = FOLDER if any(len(member.path) > 1 for member in found) else found[0].kind
+            kinds = {FOLDER if len(member.path) > 1 else member.kind for member in found}
+            kind = FOLDER if FOLDER in kinds else found[0].kind
             items.append(_item((name,), kind))
     return sorted(items, key=lambda item: item.name)
 
@@ -249,7 +259,28 @@ def _zip_opened(root: Path, _modified: int, _size: int, _process: int) -> dict[s
             f"{printable(root.name)} holds more than {MAX_ZIP_MEMBERS} files; grade it in parts."
         )
     found: dict[str, list[Member]] = {}
-    for member in zip_members(archive, printable(root.name)):
+    # With its folders: an empty one may be all that somebody handed in.
+    for member in zip_members(archive, printable(root.name), folders=True):
+        if member.kind == FOLDER and not member.path:
+            continue
         outside = not member.path or ".." in member.path
-        found.setdefault("" if outside else member.path[0], []).append(member)
+        kept = replace(member, read=functools.partial(_read_of_class, root, member))
+        found.setdefault("" if outside else member.path[0], []).append(kept)
     return {name: tuple(listed) for name, listed in found.items()}
+
+
+def _read_of_class(root: Path, member: Member, limit: int) -> bytes:
+    """A member of the class's zip; UsageError if that fails, for no student has packed it."""
+    try:
+        return member.read(limit)
+    except SubmissionError as error:
+        cause = error.__cause__
+        why = (
+            cause.strerror
+            if isinstance(cause, OSError)
+            else "it is damaged, or packed in a way that is not read"
+        )
+        raise UsageError(
+            f"{printable(member.name)} in {printable(root.name)} cannot be read: {why}; "
+            "download it again, or unpack it and name the folder."
+        ) from None

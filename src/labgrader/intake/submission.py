@@ -14,22 +14,21 @@ import json
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from labgrader.errors import SubmissionError, UsageError
-from labgrader.intake.archives import MAX_ARCHIVE_BYTES, Member, is_archive, kind_of, members
+from labgrader.intake import archives
+from labgrader.intake.archives import SUFFIXES, Member, is_archive, kind_of
 from labgrader.intake.contents import looks_like, refusal
 from labgrader.intake.folders import folder_members, read_regular
-from labgrader.intake.misnamed import near, nothing_wanted
+from labgrader.intake.misnamed import near, not_read_here, nothing_wanted
 from labgrader.printable import printable
 
 MAX_BYTES = 1 << 20
 MAX_MEMBERS = 2000
-ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
-_OTHER_ARCHIVES = (".rar", ".7z", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".xz", ".bz2", ".gz")
 _IGNORED_FOLDERS = frozenset(
     {
         "__MACOSX", "__pycache__", ".git", ".svn", ".hg", ".idea", ".vscode", ".venv", "venv", "node_modules",
@@ -48,6 +47,9 @@ class FileRule:
 
     required: bool = False
     max_bytes: int | None = None
+
+    def limit(self, default: int = MAX_BYTES) -> int:
+        return default if self.max_bytes is None else self.max_bytes
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def collect(
     shown = printable(path.name or "/")
     status = _status(path)
     if stat.S_ISDIR(status.st_mode):
-        found = _bounded(folder_members(path, ignored), rules, max_members, f"{shown}/")
+        found = bounded(folder_members(path, ignored), rules, max_members, f"{shown}/")
         return _chosen(found, rules, max_bytes, f"{shown}/", student_id(path))
     if not stat.S_ISREG(status.st_mode):
         raise _not_a_file(shown, kind_of(status.st_mode))
@@ -95,7 +97,7 @@ def from_members(
     found: Iterable[Member], rules: Mapping[str, FileRule], shown: str, student: str
 ) -> Submission:
     """As `collect`, from files found elsewhere, as in a class's download; `shown` is printable."""
-    return _chosen(_bounded(found, rules, MAX_MEMBERS, shown), rules, MAX_BYTES, shown, student)
+    return _chosen(bounded(found, rules, MAX_MEMBERS, shown), rules, MAX_BYTES, shown, student)
 
 
 def student_id(path: Path) -> str:
@@ -103,7 +105,7 @@ def student_id(path: Path) -> str:
     name = unicodedata.normalize("NFC", os.path.basename(os.path.abspath(path)))
     if not path.is_dir():
         lower = name.lower()
-        suffix = next((s for s in ARCHIVE_SUFFIXES if lower.endswith(s)), os.path.splitext(name)[1])
+        suffix = next((s for s in SUFFIXES if lower.endswith(s)), os.path.splitext(name)[1])
         name = name[: len(name) - len(suffix)]
     cleaned = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).strip()
     return cleaned[:100].strip() or "submission"
@@ -160,7 +162,7 @@ def _too_large(shown: str, size: int, limit: int) -> SubmissionError:
     )
 
 
-def _bounded(
+def bounded(
     found: Iterable[Member], rules: Mapping[str, FileRule], max_members: int, shown: str
 ) -> tuple[Member, ...]:
     """Leaves out what is ignored and what points outside; refuses more than `max_members`."""
@@ -187,17 +189,15 @@ def _from_file(
     lower = name.lower()
     member = Member((name,), "file", size, lambda limit: read_regular(os.fspath(path), limit))
     meant = _meant(name, rules)
-    if meant is None and lower.endswith(_OTHER_ARCHIVES) and not lower.endswith(ARCHIVE_SUFFIXES):
-        raise SubmissionError(
-            f"{shown} is not an archive that is read here; pack the files as .zip or .tar.gz."
-        )
-    if meant is None and (lower.endswith(ARCHIVE_SUFFIXES) or is_archive(_read(member.read, shown, 512))):
-        if size > MAX_ARCHIVE_BYTES:
-            raise _too_large(shown, size, MAX_ARCHIVE_BYTES)
-        data = _read(member.read, shown, MAX_ARCHIVE_BYTES)
+    if meant is None and archives.is_other_archive(name):
+        raise SubmissionError(not_read_here(shown))
+    if meant is None and (lower.endswith(SUFFIXES) or is_archive(read_member(member, shown, 512))):
+        if size > archives.MAX_ARCHIVE_BYTES:
+            raise _too_large(shown, size, archives.MAX_ARCHIVE_BYTES)
+        data = read_member(member, shown, archives.MAX_ARCHIVE_BYTES)
         if not is_archive(data[:512]):
             raise SubmissionError(f"{shown} is not a zip or tar archive: {_instead(data)}; pack it again.")
-        found = _bounded(members(data, shown), rules, max_members, shown)
+        found = bounded(archives.members(data, shown), rules, max_members, shown)
         if any(member.name == "[Content_Types].xml" for member in found):
             raise SubmissionError(
                 f"{shown} is an Office document; hand in the files themselves as plain text."
@@ -209,9 +209,10 @@ def _from_file(
     return _submission(student_id(path), {meant: _contents(member, shown, rules[meant], max_bytes)}, notes)
 
 
-def _read(read: Callable[[int], bytes], shown: str, limit: int) -> bytes:
+def read_member(member: Member, shown: str, limit: int) -> bytes:
+    """At most so many bytes of it; UsageError for what the grader fails to read, whatever the file is."""
     try:
-        return read(limit)
+        return member.read(limit)
     except PermissionError:
         raise _forbidden(shown) from None
     except OSError as error:
@@ -282,12 +283,12 @@ def _one_of(same: Sequence[Member], shown: str, rule: FileRule, max_bytes: int) 
 
 
 def _contents(member: Member, shown: str, rule: FileRule, max_bytes: int) -> bytes:
-    limit = max_bytes if rule.max_bytes is None else rule.max_bytes
+    limit = rule.limit(max_bytes)
     if member.kind != "file":
         raise _not_a_file(shown, member.kind)
     if member.size > limit:
         raise _too_large(shown, member.size, limit)
-    data = _read(member.read, shown, limit + 1)
+    data = read_member(member, shown, limit + 1)
     if len(data) > limit:
         raise _too_large(shown, len(data), limit)
     refused = refusal(data)

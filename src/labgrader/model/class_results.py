@@ -27,7 +27,9 @@ class Row:
 
     `source` is the entry as it was found; `keys` are the student's ids elsewhere, by system: "moodle" (the
     participant's number), "canvas" (the user's id), "sis_user", "sis_login", "gradescope". `submitted` is
-    RFC 3339. `problem` is a sentence for the instructor; with it there is no report, and no score.
+    RFC 3339. `problem` is a sentence for the instructor; with it there is no report, and no score. `notes`
+    are on the entry, as that it is late; the report has its own on the files. `origin` is what the student's
+    id was given for.
     """
 
     student: str
@@ -40,6 +42,12 @@ class Row:
     notes: tuple[str, ...] = ()
     report: Report | None = None
     problem: str | None = None
+    origin: str = ""
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes on the entry and then the report's, each once."""
+        return tuple(dict.fromkeys((*self.notes, *(self.report.notes if self.report else ()))))
 
     @property
     def score(self) -> float | None:

@@ -7,6 +7,7 @@ points at all, which is what an incomplete report needs.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from labgrader.model.class_results import ClassResults
@@ -22,7 +23,7 @@ def render(results: ClassResults) -> Written:
     """`classroom/STUDENT.json` for each report; base64 of one is the value of RUNNER_RESULTS."""
     names = file_names(row.student for row in results.rows)
     files = {
-        f"{FOLDER}/{name}.json": _json(one(row.report))
+        f"{FOLDER}/{name}.json": _json(one(row.report, row.all_notes))
         for name, row in zip(names, results.rows, strict=True)
         if row.report is not None
     }
@@ -30,15 +31,15 @@ def render(results: ClassResults) -> Written:
     return Written(files, tuple(told))
 
 
-def one(report: Report) -> dict[str, Any]:
-    """One student's result; `status` is pass, fail or error."""
+def one(report: Report, notes: Sequence[str] | None = None) -> dict[str, Any]:
+    """One student's result; `status` is pass, fail or error. `notes` are the row's, else the report's."""
     if report.status is Status.INCOMPLETE:
         test = {"name": "Graded", "status": "error", "score": 0, "message": student_text.RUN_AGAIN}
         return {"version": 1, "status": "error", "max_score": 0, "tests": [test]}
     counted = [check for check in report.checks if not check.quarantined]
     tests = [_test(check, report) for check in counted]
     if report.status is Status.REJECTED:
-        message = student_text.of_report(report)
+        message = student_text.of_report(report, notes)
         score = report.score or 0
         tests = [
             {"name": student_text.CAN_BE_USED, "status": "fail", "score": score, "message": message},

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from labgrader.model.class_results import CheckColumn, ClassResults, Row
 from labgrader.model.results import Status
+from labgrader.reporters import sheet
 from labgrader.reporters.student_text import number, plain
 
 COLUMNS = ("student", "name", "email", "score", "possible", "status", "late", "submitted", "problem")
-# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms with them.
-_FORMULA = "=+-@\t\r\n＝＋－＠"
+# A formula's sign where a cell may begin: at the start, and wherever a spreadsheet that is told of another
+# separator or quote cuts the text.
+_FORMULA = re.compile(rf"""(?:^|(?<=[,;|\t\r\n"']))(?=\s*[{sheet.SIGNS}])""")
 
 
 def render(results: ClassResults, *, bom: bool = True) -> bytes:
@@ -29,13 +32,14 @@ def render(results: ClassResults, *, bom: bool = True) -> bytes:
 
 
 def harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe stands before what looked like one.
+    """A cell that no spreadsheet takes for a formula, nor any part of it, whatever it is told to cut at.
 
-    >>> harmless("=1+1"), harmless("Anna")
-    ("'=1+1", 'Anna')
+    An apostrophe stands before what looked like one.
+
+    >>> harmless("=1+1"), harmless("Anna;=1+1"), harmless("Anna-Lena")
+    ("'=1+1", "Anna;'=1+1", 'Anna-Lena')
     """
-    shown = plain(text)
-    return f"'{shown}" if shown.strip()[:1] and shown.strip()[0] in _FORMULA else shown
+    return _FORMULA.sub("'", plain(text))
 
 
 def _cells(row: Row, results: ClassResults, checks: list[CheckColumn]) -> list[str]:

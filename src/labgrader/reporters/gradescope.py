@@ -37,7 +37,7 @@ def render(results: ClassResults, *, hidden: Visibility = "hidden") -> Written:
 def one(row: Row, report: Report, hidden: Visibility = "hidden") -> dict[str, Any]:
     """One student's results; without any score while incomplete, so that the harness asks for another run."""
     found: dict[str, Any] = {
-        "output": "\n".join(filter(None, [student_text.of_report(report), *map(plain, row.notes)])),
+        "output": student_text.of_report(report, row.all_notes),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -50,9 +50,8 @@ def one(row: Row, report: Report, hidden: Visibility = "hidden") -> dict[str, An
     found["execution_time"] = round(sum(report.timings.values()), 3)
     found["tests"] = [_test(check, report, hidden) for check in report.checks if not check.quarantined]
     if report.status is Status.REJECTED:
-        found["tests"] = [
-            {"name": student_text.CAN_BE_USED, "status": "failed", "output": found["output"]},
-        ]
+        said = student_text.of_report(report, ())
+        found["tests"] = [{"name": student_text.CAN_BE_USED, "status": "failed", "output": said}]
     return found
 
 

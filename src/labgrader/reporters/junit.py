@@ -47,7 +47,7 @@ def _suite(results: ClassResults, row: Row, index: int) -> ElementTree.Element:
     for name, value in _properties(results, row).items():
         ElementTree.SubElement(properties, "property", name=plain(name) or "?", value=plain(value))
     suite.extend(cases)
-    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(plain, row.notes))
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(plain, row.all_notes))
     ElementTree.SubElement(suite, "system-err").text = plain(row.trouble or "")
     return suite
 
@@ -70,7 +70,7 @@ def _cases(results: ClassResults, row: Row) -> list[ElementTree.Element]:
     if report is None:
         return [_case(results, "There is a submission", 0.0, "skipped", "missing", row.trouble or "")]
     if report.status is Status.REJECTED:
-        said = student_text.of_report(report)
+        said = student_text.of_report(report, ())
         return [_case(results, student_text.CAN_BE_USED, 0.0, "failure", "rejected", said)]
     cases = [_check(results, check) for check in report.checks]
     if report.status is Status.INCOMPLETE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from labgrader.errors import UsageError
 from labgrader.model.class_results import ClassResults, Row
@@ -62,25 +63,25 @@ def render(results: ClassResults, template: bytes) -> Written:
         maximum = table.value(line, places["maximum"]) if "maximum" in places else ""
         changes[line, places["grade"]] = _grade(row.score or 0, results.possible, maximum)
         if "feedback" in places and row.report is not None:
-            changes[line, places["feedback"]] = feedback(row.report)
+            changes[line, places["feedback"]] = feedback(row.report, row.all_notes)
     told += [
         f"{plain(row.student)}: no grade. {plain(row.trouble or '')}" for row in results.rows if row.trouble
     ]
     return Written({FILE: sheet.fill(table, changes)}, tuple(told))
 
 
-def feedback(report: Report) -> str:
+def feedback(report: Report, notes: Sequence[str] | None = None) -> str:
     """The student's feedback as HTML on one line, of which nothing but our own tags is markup.
 
-    With more than LONGEST_FEEDBACK characters the evidence is left out.
+    `notes` are the row's, else the report's. With more than LONGEST_FEEDBACK characters evidence is left out.
     Backslashes are written as references: Moodle's reader takes one before a quote for an escape.
     """
-    whole = _feedback(report, evidence=True)
-    return whole if len(whole) <= LONGEST_FEEDBACK else _feedback(report, evidence=False)
+    whole = _feedback(report, notes, evidence=True)
+    return whole if len(whole) <= LONGEST_FEEDBACK else _feedback(report, notes, evidence=False)
 
 
-def _feedback(report: Report, evidence: bool) -> str:
-    parts = [_html(student_text.of_report(report))]
+def _feedback(report: Report, notes: Sequence[str] | None, evidence: bool) -> str:
+    parts = [_html(student_text.of_report(report, notes))]
     for check in report.checks:
         points = f"{number(check.earned)}/{number(check.points)}"
         said = student_text.of_check(check, report, evidence=evidence)
@@ -90,7 +91,16 @@ def _feedback(report: Report, evidence: bool) -> str:
 
 
 def _html(text: str) -> str:
-    return html.escape(text).replace("\\", "&#92;").replace("\n", "<br>")
+    """The text as HTML, in which no cell begins with a formula, wherever a spreadsheet may cut it.
+
+    It may cut at the semicolon of a character reference, too, also where the file's encoding needs one.
+    """
+    escaped = html.escape(text).replace("\\", "&#92;").replace("\n", "<br>")
+    return sheet.AFTER_CUT.sub(lambda found: "".join(map(_reference, found[0])), escaped)
+
+
+def _reference(char: str) -> str:
+    return char if char.isspace() else f"&#{ord(char)};"
 
 
 def _is_heading(cells: list[str]) -> bool:

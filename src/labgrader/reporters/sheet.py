@@ -18,6 +18,11 @@ _MARKS = (
     (b"", ("ascii", "utf-8", "gb18030", "cp1252")),
 )
 DELIMITERS = ",;\t"
+# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms with them.
+SIGNS = "=+\\-@＝＋－＠"
+# Signs where a cell may begin: whoever opens the file chooses what separates cells, and what quotes them.
+# What is not ASCII counts, too: an encoding without it has a reference there, which ends in a semicolon.
+AFTER_CUT = re.compile(rf"""(?<=[,;|\t\r\n"'\x80-\U0010ffff])\s*[{SIGNS}][\s{SIGNS}]*""")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ Whatever the report holds, only printable characters and line ends come out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labgrader.model.results import CheckResult, Outcome, Report, Status
 from labgrader.printable import printable, printable_block
 
@@ -48,9 +50,12 @@ def of_check(check: CheckResult, report: Report, *, evidence: bool = True) -> st
     return "\n".join(lines)
 
 
-def of_report(report: Report) -> str:
-    """What the student reads of the report as a whole: its notes, and why there is no ordinary score."""
-    lines = [f"Note: {plain(note)}" for note in report.notes]
+def of_report(report: Report, notes: Sequence[str] | None = None) -> str:
+    """What the student reads of the report as a whole: the notes, and why there is no ordinary score.
+
+    `notes` are those of the student's row, where there is one; else the report's own are told.
+    """
+    lines = [f"Note: {plain(note)}" for note in (report.notes if notes is None else notes)]
     if report.status is Status.REJECTED:
         lines.append(f"These files cannot be graded: {plain(report.error or 'no reason was told')}")
     if report.status is Status.INCOMPLETE:
