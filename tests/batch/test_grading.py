@@ -20,7 +20,7 @@ from labgrader.errors import SpecError
 from labgrader.intake.entries import Entry, entries
 from labgrader.model import spec
 from labgrader.model.results import Status
-from tests.batch.canned import Canned, grade, grade_in, hand_in, report_of, scores, setting
+from tests.batch.canned import ABOUT, Canned, grade, grade_in, hand_in, report_of, row_of, scores, setting
 from tests.batch.gradings import LAB, ROOT
 
 
@@ -293,4 +293,47 @@ def test_the_difference_names_who_is_on_one_side_only(run: Path, students: Path,
         "cleo: 100 of 100, in run only",
         "dan: 60 of 100, in other only",
         "3 students changed, 1 did not.",
+    ]
+
+
+def test_the_difference_tells_who_lost_a_score_by_a_problem_and_who_got_one(
+    run: Path, students: Path, tmp_path: Path
+) -> None:
+    grade(run, students, Canned())
+    twice = [
+        replace(entry, problem="Handed in twice.") if entry.student == "bob" else entry
+        for entry in entries(students, files=["tcp_server.py"])
+    ]
+    other = tmp_path / "other"
+    other.mkdir()
+    with store.opened(other, write=True) as there, store.opened(run, write=False) as kept:
+        grade_in(there, twice, Canned())
+        lost = difference.between(kept, there)
+        gained = difference.between(there, kept)
+    assert [change.student for change in lost if change.is_one] == ["bob"]
+    assert difference.sentences(lost, ("a", "b")) == (
+        "bob: 60 of 100 → no score (missing)\n    Handed in twice.\n1 student changed, 2 did not.\n"
+    )
+    assert difference.sentences(gained, ("b", "a")) == (
+        "bob: no score (missing) → 60 of 100\n1 student changed, 2 did not.\n"
+    )
+    with store.opened(run, write=True) as kept:
+        grade_in(kept, twice, Canned())
+        assert difference.sentences(difference.within(kept), ("a", "b")) == (
+            "bob: 60 of 100 → no score (missing)\n    Handed in twice.\n1 student changed, 0 did not.\n"
+        )
+    grade(run, students, Canned())
+    with store.opened(run, write=False) as kept:
+        assert difference.within(kept) == []
+
+
+def test_the_difference_does_not_count_a_judging_of_another_lab(run: Path, students: Path) -> None:
+    grade(run, students, Canned())
+    rows = [row_of(entry) for entry in entries(students, files=["tcp_server.py"])]
+    with store.opened(run, write=True) as kept:
+        kept.begin({**ABOUT, "lab": "network-services"}, rows)
+        said = difference.sentences(difference.within(kept), ("a", "b"))
+    assert said.splitlines()[:2] == [
+        "ann: 100 of 100 → no score (missing)",
+        f"    {tables.UNREACHED}",
     ]
