@@ -170,7 +170,9 @@ def _graded(
         written, told = tables.write(kept, results, templates, column)
         kept.end(_now())
     _conclude(run, results, found, written, told)
-    return 3 if any(row.status == "incomplete" for row in results.rows) else 0
+    # Who is gone is not graded any more; what they stayed with would be told for ever.
+    there = {entry.student for entry in found.entries}
+    return 3 if any(row.status == "incomplete" and row.student in there for row in results.rows) else 0
 
 
 def _workers(

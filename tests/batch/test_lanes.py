@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labgrader.batch import lanes as lanes_module
 from labgrader.batch.lanes import Lanes
 from labgrader.errors import LabError
 from labgrader.pool import for_worker
@@ -99,3 +100,21 @@ def test_workers_that_never_come_up_are_told(monkeypatch: pytest.MonkeyPatch, la
     monkeypatch.setattr("labgrader.pool._begin", die)
     with pytest.raises(LabError, match="No worker process could be started"):
         lanes.submit(answer, "never")
+
+
+def test_a_worker_that_stands_still_at_its_start_is_ended(
+    monkeypatch: pytest.MonkeyPatch, lanes: Lanes
+) -> None:
+    """Each stands still: all are ended, and it is told. One that does not then works."""
+    assert lanes.submit(answer, "warm").result(60) == "warm"  # whoever forks workers is up
+    other = lanes.submit(time.sleep, 600)  # so that the next one needs a worker of its own
+    before = set(processes(os.getpid(), "worker"))
+    with monkeypatch.context() as patched:
+        patched.setattr(lanes_module, "START_S", 1.0)
+        patched.setattr(lanes_module, "STARTS", 2)
+        patched.setattr("labgrader.pool._begin", stand_still)
+        with pytest.raises(LabError, match="could be started: it did not answer within 1 s"):
+            lanes.submit(answer, "never")
+    until(lambda: set(processes(os.getpid(), "worker")) == before, "those that stood still are gone")
+    assert lanes.submit(answer, "now").result(60) == "now"
+    assert not other.done()

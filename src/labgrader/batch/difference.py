@@ -45,7 +45,7 @@ class Change:
 
     @property
     def is_one(self) -> bool:
-        """Whether the score, the status, the reason for having none, or a check's outcome or worth is another."""
+        """Whether score, status, the reason for having none, or a check's outcome or worth is another."""
         if self.before is None or self.after is None:
             return True
         return _standing(self.before) != _standing(self.after) or bool(
@@ -60,7 +60,7 @@ def between(old: Store, new: Store) -> list[Change]:
 
 
 def within(store: Store) -> list[Change]:
-    """Each student who was judged anew, or has a problem now: what the tables say, and the last judging before.
+    """Each student who was judged anew, or has a problem now: the row now, and the last judging before.
 
     What was tried again because it was incomplete is the same judging.
     """
@@ -97,7 +97,9 @@ def _lines(change: Change, names: tuple[str, str]) -> list[str]:
     if old.row.score is not None and new.row.score is not None:
         step = f" ({new.row.score - old.row.score:+g})"
     causes = _causes(old.key, new.key)
-    lines = [f"{student}: {_score(old.row)} → {_score(new.row)}{step}{f'; changed: {causes}' if causes else ''}"]
+    lines = [
+        f"{student}: {_score(old.row)} → {_score(new.row)}{step}{f'; changed: {causes}' if causes else ''}"
+    ]
     why = _why(new.row)
     if why is not None and why != _why(old.row):
         lines.append(f"    {printable(why, MESSAGE)}")

@@ -18,6 +18,7 @@ from labgrader.errors import LabError
 from labgrader.pool import workers
 
 STARTS = 5
+START_S = 60.0  # for a worker to answer at all
 END_S = 20.0  # for a worker to take its lab down
 
 P = ParamSpec("P")
@@ -50,14 +51,19 @@ class Lanes(Executor):
             try:
                 # Its pid first, so that `end` can find it; that also shows that it is alive.
                 if lane not in self._pids:
-                    self._pids[lane] = lane.submit(os.getpid).result()
+                    self._pids[lane] = lane.submit(os.getpid).result(START_S)
                 future = lane.submit(fn, *args, **kwargs)
                 break
-            # OSError and EOFError: the process that starts workers died.
+            # OSError and EOFError: the process that starts workers died. TimeoutError, an OSError as well: a
+            # worker stands still, and does not end by itself.
             except (BrokenProcessPool, OSError, EOFError, SystemExit) as error:
+                why = str(error)
+                if isinstance(error, TimeoutError):
+                    _kill(lane)
+                    why = f"it did not answer within {START_S:.0f} s"
                 self._give_back(lane, broken=True)
                 if attempt == STARTS:
-                    raise LabError(f"No worker process could be started: {error}.") from error
+                    raise LabError(f"No worker process could be started: {why}.") from error
         self._lanes[future] = lane
         future.add_done_callback(self._done)
         return future
@@ -122,3 +128,9 @@ class Lanes(Executor):
             self._changed.notify_all()
         if broken:
             lane.shutdown(wait=False)
+
+
+def _kill(lane: ProcessPoolExecutor) -> None:
+    """End a pool's process that has told no pid; the pool alone knows it."""
+    for process in list((lane._processes or {}).values()):
+        process.kill()
