@@ -290,6 +290,7 @@ def test_a_task_and_its_lab_arrive_as_they_were(on_worker: list[Task], tmp_path:
     for path in (ROOT / "templates").glob("*.j2"):
         assert (folder.parents[1] / "templates" / path.name).read_bytes() == path.read_bytes()
     assert not (folder / "mutants").exists()
+    assert folder.parents[1].stat().st_mode & 0o777 == 0o700
 
     # Whatever has been done to the copy, the next job has the lab as it was sent.
     (folder / "lab.yaml").write_text("name: other\n")

@@ -181,3 +181,10 @@ def test_every_module_is_in_the_map() -> None:
             assert f"`{path.stem}`" in text, inside
             for room in inside.parts[:-1]:
                 assert f"`{room}/" in text or f"/{room}/" in text or f"/{room}`" in text, inside
+
+
+def test_units_that_keep_what_is_graded_keep_it_to_themselves() -> None:
+    units = [block for page in PAGES for block in blocks(page) if "StateDirectory=" in block.text]
+    assert units
+    for block in units:
+        assert "StateDirectoryMode=0700" in block.text, block.place
