@@ -1,7 +1,7 @@
 """Files that are whole or not there, whatever ends the program or the machine while they are written.
 
-They hold scores, addresses and what hidden checks say: they and folders made for them are their owner's alone,
-whatever the umask says.
+They hold scores, addresses and what hidden checks say: they and the folders made for them are their owner's
+alone, whatever the umask says.
 """
 
 from __future__ import annotations
