@@ -190,7 +190,7 @@ def _workers(
     from labgrader.batch.lanes import Lanes
 
     chosen.prepare()
-    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs()
+    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs(setting.lab)
     return Lanes(jobs), jobs
 
 
