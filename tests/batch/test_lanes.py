@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,21 @@ def test_the_end_of_whoever_makes_workers_is_no_end(lanes: Lanes) -> None:
     with pytest.raises(BrokenProcessPool):
         lost.result(60)
     assert lanes.submit(answer, "again").result(60) == "again"
+
+
+def test_whoever_makes_workers_may_refuse_before_it_has_ended(lanes: Lanes, tmp_path: Path) -> None:
+    """A process that is killed closes its socket some time before it can be waited for."""
+    assert lanes.submit(answer, "warm").result(60) == "warm"
+    lost = lanes.submit(time.sleep, 600)
+    (server,) = processes(os.getpid(), "forkserver")
+    with socket.socket(socket.AF_UNIX) as refusing:
+        refusing.bind(str(tmp_path / "s"))  # and nobody listens
+        # The next one to be made writes its own address here.
+        forkserver._forkserver._forkserver_address = str(tmp_path / "s")  # type: ignore[attr-defined]
+        threading.Timer(1.0, os.kill, (server, signal.SIGKILL)).start()
+        assert lanes.submit(answer, "again").result(60) == "again"
+    with pytest.raises(BrokenProcessPool):
+        lost.result(60)
 
 
 def test_stopping_lets_a_job_put_things_in_order_and_ends_its_process(lanes: Lanes, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from typing import Any, ParamSpec, TypeVar
 
 from labgrader.errors import LabError
@@ -61,6 +62,8 @@ class Lanes(Executor):
                 if isinstance(error, TimeoutError):
                     _kill(lane)
                     why = f"it did not answer within {START_S:.0f} s"
+                elif isinstance(error, ConnectionRefusedError):
+                    _wait_for_the_end_of_the_forkserver()
                 self._give_back(lane, broken=True)
                 if attempt == STARTS:
                     raise LabError(f"No worker process could be started: {why}.") from error
@@ -134,3 +137,20 @@ def _kill(lane: ProcessPoolExecutor) -> None:
     """End a pool's process that has told no pid; the pool alone knows it."""
     for process in list((lane._processes or {}).values()):
         process.kill()
+
+
+def _wait_for_the_end_of_the_forkserver() -> None:
+    """Wait until the process that starts workers has ended, so that the next start makes a new one.
+
+    A process that is killed closes its socket first. Until it can be waited for, on a busy machine for long
+    enough to use up all starts, it counts as alive, and refuses connections.
+    """
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is None:
+        return
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
+        try:
+            select.select([handle], [], [], END_S)
+        finally:
+            os.close(handle)
