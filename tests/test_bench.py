@@ -10,12 +10,17 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from labgrader.develop import benchmark, class_benchmark
-from labgrader.providers.netns import image
+from labgrader.develop import benchmark, class_answers, class_benchmark
+from labgrader.errors import LabError
+from labgrader.model import spec
+from labgrader.model.results import CheckResult, Outcome, Report, Status
+from labgrader.providers.netns import cgroups, image
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOOR = ROOT / "benchmarks" / "floor.sh"
@@ -134,43 +139,127 @@ CLASS_FOUND = {
     "processors": 2,
     "wall_s": 200.04,
     "a_minute": 90.0,
-    "floor_a_minute": 180.0,
-    "times_the_floor": 2.0,
+    "lane_s": 2.667,
+    "floor_s": 1.25,
+    "floor_runs": 160,
+    "times_the_floor": 2.13,
     "peak_memory_mb": 401.2,
-    "memory_mb_a_lab": 100.3,
+    "grader_memory_mb": 86.0,
+    "memory_mb_a_lab": 180.3,
+    "disks_mb_a_lab": 20.1,
+    "cgroups_mb_a_lab": 120.0,
     "left_behind": [],
     "budget": {"a_minute": 60.0, "memory_mb_a_lab": 200.0, "holds": True},
 }
 CLASS_SENTENCES = """\
-submissions              300 (150 right, 120 wrong, 30 hostile), 4 at once
+submissions              300 (150 right, 120 wrong, 30 hostile), 4 at once, all graded right
 processors               2
 graded                   in 200.0 s, 90 a minute
-benchmarks/floor.sh      180 a minute, as many at once, before and after
-cost                     2.00 times the floor of the reference
-peak memory              401 MB in all processes, 100 MB a lab in flight
+benchmarks/floor.sh      1.250 s, the mean of 160 runs beside it
+a submission             2.667 s of one of 4 lanes: 2.13 times the floor
+a lab in flight          at most 180 MB, 20 MB of it on its disks
+its hosts' cgroups       at most 120 MB, page cache included
+all together             at most 401 MB, 86 MB of it the grader's own
 left behind              nothing
 budget                   holds: at least 60 a minute, at most 200 MB a lab, nothing left behind
 """
+FILLER = class_benchmark.HOSTILE / "fills_every_writable_place.py"
 
 
 def test_the_measurements_of_a_class_read_well() -> None:
     assert class_benchmark.sentences(CLASS_FOUND) == CLASS_SENTENCES
+    without = class_benchmark.sentences({**CLASS_FOUND, "cgroups_mb_a_lab": None})
+    assert "its hosts' cgroups       none\n" in without
 
 
 def test_a_class_to_measure_is_a_tenth_hostile(tmp_path: Path) -> None:
-    kinds = class_benchmark.make_class(tmp_path / "class", 60)
-    assert kinds == {"right": 30, "wrong": 24, "hostile": 6}
+    handed_in = class_benchmark.class_of(60)
+    class_benchmark.make_class(tmp_path / "class", handed_in)
+    assert Counter(kind for kind, _ in handed_in.values()) == {"right": 30, "wrong": 24, "hostile": 6}
     assert len(list((tmp_path / "class").glob("*/tcp_server.py"))) == 60
 
 
-@pytest.mark.namespaces
-def test_a_class_is_measured(tmp_path: Path, rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(class_benchmark, "FLOOR_RUNS", 1)
-    found = class_benchmark.measure(2, 2)
-    assert found["kinds"] == {"right": 1, "wrong": 1}
-    assert found["left_behind"] == []
-    assert found["wall_s"] > 0.5 and 20 < found["peak_memory_mb"] < 1000
-    assert (
-        class_benchmark.sentences(found).splitlines()[0]
-        == "submissions              2 (1 right, 1 wrong), 2 at once"
+def a_report(student: str, *lost: str, blocked: tuple[str, ...] = ()) -> Report:
+    """A report in which these checks are lost."""
+    ids = ("starts", "prints_client_address", "prints_message", "closes_connection", "port_reusable")
+    outcomes = dict.fromkeys(lost, Outcome.FAIL) | dict.fromkeys(blocked, Outcome.BLOCKED)
+    checks = [CheckResult(one, one, 20.0, outcomes.get(one, Outcome.PASS)) for one in ids]
+    return Report(
+        "tcp-server", "sha256:1", "netns", {}, student, "sha256:2", 100.0, Status.GRADED, tuple(checks)
     )
+
+
+def test_all_right_means_what_each_submission_is_made_for() -> None:
+    lab, hostile = class_benchmark.LAB, class_benchmark.HOSTILE
+    handed_in = {
+        "ann": ("right", REFERENCE),
+        "bob": ("wrong", lab / "mutants" / "close-without-parentheses" / "tcp_server.py"),
+        "cleo": ("hostile", FILLER),
+        "dan": ("hostile", hostile / "crowds_its_own_queue.py"),
+    }
+    good = {
+        "ann": a_report("ann"),
+        "bob": a_report("bob", "closes_connection", blocked=("port_reusable",)),
+        "cleo": a_report("cleo"),
+        "dan": a_report("dan", "prints_message"),
+    }
+    class_answers.must_be_right(good, handed_in)
+    for student, bad, said in (
+        ("ann", a_report("ann", "prints_message"), r"ann \(right: tcp_server\): also loses prints_message"),
+        ("bob", a_report("bob"), r"bob \(wrong: close-without-parentheses\): it loses nothing"),
+        ("bob", a_report("bob", "closes_connection"), r"does not lose port_reusable"),
+        ("cleo", a_report("cleo", "starts"), r"cleo \(hostile: fills_every_writable_place\): also loses"),
+        ("dan", replace(good["dan"], status=Status.INCOMPLETE, error="gone"), r"dan .*: incomplete: gone"),
+    ):
+        with pytest.raises(LabError, match=said):
+            class_answers.must_be_right({**good, student: bad}, handed_in)
+    with pytest.raises(LabError, match=r"1 of 4 are not graded right:\n  ann .*: has no report"):
+        class_answers.must_be_right({name: good[name] for name in ("bob", "cleo", "dan")}, handed_in)
+
+
+def test_every_hostile_program_says_what_it_must_come_to(tmp_path: Path) -> None:
+    programs = sorted(class_benchmark.HOSTILE.glob("*.py"))
+    owed = [class_answers.expected(program) for program in programs]
+    assert any(one is None for one in owed) and any(one and one.fails for one in owed)
+    (tmp_path / "mute.py").write_text("import socket\n")
+    with pytest.raises(LabError, match=r"mute\.py begins with no expectation"):
+        class_answers.expected(tmp_path / "mute.py")
+
+
+@pytest.mark.namespaces
+def test_a_class_is_measured(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_in = {**class_benchmark.class_of(2), "student0002": ("hostile", FILLER)}
+    monkeypatch.setattr(class_benchmark, "class_of", lambda _: handed_in)
+    monkeypatch.setattr(class_benchmark, "SAMPLE_S", 0.1)
+    found = class_benchmark.measure(3, 2)
+    assert found["kinds"] == {"right": 1, "wrong": 1, "hostile": 1}
+    assert found["left_behind"] == []
+    assert found["wall_s"] > 0.5 and found["floor_runs"] >= 1
+    assert found["times_the_floor"] == pytest.approx(found["lane_s"] / found["floor_s"], rel=0.01)
+    limits = spec.load(class_benchmark.LAB / "lab.yaml").limits
+    places = 5 * limits.disk_mb
+    assert 0.9 * places < found["disks_mb_a_lab"] < places + 10
+    assert found["disks_mb_a_lab"] + 20 < found["memory_mb_a_lab"] < found["peak_memory_mb"] < 1000
+    first = class_benchmark.sentences(found).splitlines()[0]
+    assert first == "submissions              3 (1 right, 1 wrong, 1 hostile), 2 at once, all graded right"
+
+
+@pytest.mark.namespaces
+def test_what_a_grading_says_when_it_fails_is_told(
+    tmp_path: Path, rootfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_benchmark, "make_class", lambda folder, _: folder.write_text("no class"))
+    with pytest.raises(LabError, match="lab grade exited with 2"):
+        class_benchmark.measure(1, 1)
+
+
+def test_a_cgroup_that_is_left_is_told_and_one_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    before = class_benchmark._there()
+    for name, inside in (("labgrader-0-v0", ""), ("labgrader-1-v0", "17\n"), ("other", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cgroup.procs").write_text(inside)
+    (tmp_path / "runtime").mkdir()
+    assert class_benchmark._left(tmp_path / "runtime", before) == [f"cgroup {tmp_path}/labgrader-0-v0"]

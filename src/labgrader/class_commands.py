@@ -172,7 +172,9 @@ def _graded(
         written, told = tables.write(kept, results, templates, column)
         kept.end(_now())
     _conclude(run, results, found, written, told)
-    return 3 if any(row.status == "incomplete" for row in results.rows) else 0
+    # Who is gone is not graded any more; what they stayed with would be told for ever.
+    there = {entry.student for entry in found.entries}
+    return 3 if any(row.status == "incomplete" and row.student in there for row in results.rows) else 0
 
 
 def _workers(
@@ -190,7 +192,7 @@ def _workers(
     from labgrader.batch.lanes import Lanes
 
     chosen.prepare()
-    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs()
+    jobs = jobs or getattr(chosen, "default_jobs", None) or capacity.default_jobs(setting.lab)
     return Lanes(jobs), jobs
 
 
@@ -251,7 +253,7 @@ def _rows(found: Class) -> list[Any]:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}; name a folder.") from error
 

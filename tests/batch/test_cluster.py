@@ -186,6 +186,36 @@ def test_a_job_can_be_ended_and_the_end_of_all_workers_and_of_the_scheduler_is_t
         assert isinstance(last, LabError) and "does not answer any more" in last.message
 
 
+@pytest.mark.namespaces
+def test_a_job_waits_for_a_worker_that_pauses_and_not_for_ever(
+    far: LocalCluster, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Within the test, so that it is sent to the worker by value.
+    def to_status(name: str, dask_worker: distributed.Worker) -> None:
+        dask_worker.status = type(dask_worker.status)[name]
+
+    far.worker()
+    until(lambda: "Registered to" in far.log(), "the worker is up")
+    with (
+        distributed.Client(far.address, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        cluster.connect(far.address, canned.setting()) as workers,
+    ):
+        client.run(to_status, "paused")
+        until(lambda: not next(iter(workers._workers.values())).awake, "it is seen to pause")
+        job = workers.submit(work.work, a_task(gradings.REFERENCE.read_bytes()))
+        until(lambda: workers._waiting, "the job waits")
+        assert workers.waits(job) and not job.done()
+        client.run(to_status, "running")
+        until(lambda: not workers.waits(job), "it is given out")
+        assert job.result(60)["report"]["score"] == 100.0
+
+        monkeypatch.setattr(cluster_executor, "PAUSED_S", 1.0)
+        client.run(to_status, "paused")
+        until(lambda: not next(iter(workers._workers.values())).awake, "it is seen to pause again")
+        last = workers.submit(work.work, a_task()).exception(60)
+        assert isinstance(last, LabError) and "it takes no jobs (Dask has paused it)" in last.message
+
+
 def test_addresses_where_no_scheduler_is_are_told_at_once(tmp_path: Path) -> None:
     gradings.reference_class(tmp_path / "class", 1)
     with socket.create_server(("127.0.0.1", 0)) as mute, socket.socket() as closed:
@@ -260,6 +290,7 @@ def test_a_task_and_its_lab_arrive_as_they_were(on_worker: list[Task], tmp_path:
     for path in (ROOT / "templates").glob("*.j2"):
         assert (folder.parents[1] / "templates" / path.name).read_bytes() == path.read_bytes()
     assert not (folder / "mutants").exists()
+    assert folder.parents[1].stat().st_mode & 0o777 == 0o700
 
     # Whatever has been done to the copy, the next job has the lab as it was sent.
     (folder / "lab.yaml").write_text("name: other\n")
@@ -311,7 +342,7 @@ def test_a_report_counts_for_its_own_job_only() -> None:
     task = a_task()
     report = canned.report_of(task)["report"]
     assert cluster_jobs.is_of(report, task)
-    for field in ("lab_digest", "student", "submission_digest"):
+    for field in ("lab", "lab_digest", "provider", "parameters", "student", "submission_digest"):
         assert not cluster_jobs.is_of({**report, field: "another's"}, task)
     strangers: tuple[object, ...] = (None, [], "report", 3)
     assert not any(cluster_jobs.is_of(data, task) for data in strangers)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from labgrader import class_commands
 from labgrader.batch import difference, grading, store, tables, work
+from labgrader.batch.lanes import Lanes
 from labgrader.batch.work import Setting, Task
 from labgrader.errors import SpecError
-from labgrader.intake.entries import Entry, entries
+from labgrader.intake.entries import Entry, entries, whole_class
 from labgrader.model import spec
 from labgrader.model.results import Status
-from tests.batch.canned import Canned, grade, grade_in, hand_in, report_of, scores, setting
+from labgrader.providers import provider
+from labgrader.runner import ATTEMPTS
+from tests.batch.canned import ABOUT, Canned, grade, grade_in, hand_in, report_of, row_of, scores, setting
 from tests.batch.gradings import LAB, ROOT
 
 
@@ -163,6 +168,55 @@ def test_a_worker_that_does_not_end_is_ended(
     assert "did not come to its end in time, 2 times" in (bob.trouble or "")
 
 
+def test_a_job_that_waits_for_a_worker_is_not_overdue(
+    run: Path, students: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster whose workers pause for longer than a job may take."""
+    patience_s = 0.05
+    monkeypatch.setitem(grading.PATIENCE_S, "netns", patience_s / ATTEMPTS - setting().lab.limits.wall_s)
+
+    paused: list[tuple[float, Task, Future[Any]]] = []
+
+    class Pausing(Canned):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            if student_of(args[0]) != "bob":
+                return super().submit(fn, *args, **kwargs)
+            paused.append((time.monotonic(), args[0], Future()))
+            return paused[-1][2]
+
+        def waits(self, future: Future[Any]) -> bool:
+            begun, task, _ = next(item for item in paused if item[2] is future)
+            if time.monotonic() < begun + 20 * patience_s:
+                return True
+            future.set_result(report_of(task))
+            return False
+
+        def end(self, future: Future[Any]) -> None:
+            if not future.done():
+                future.set_exception(BrokenProcessPool("a process was ended"))
+
+    assert scores(grade(run, students, Pausing())) == {"ann": 100.0, "bob": 60.0, "cleo": 100.0}
+    assert len(paused) == 1
+
+
+def test_who_is_gone_and_was_incomplete_does_not_keep_the_exit_status_at_3(
+    run: Path, students: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails_for_bob(task: Task) -> dict[str, Any]:
+        return report_of(task, status=Status.INCOMPLETE if student_of(task) == "bob" else Status.GRADED)
+
+    def status(executor: Canned) -> int:
+        found = whole_class(students, files=["tcp_server.py"])
+        workers = cast(Lanes, executor)
+        return class_commands._graded(run, setting(), provider("netns"), found, workers, 2, {}, None)
+
+    run.mkdir()
+    assert status(Canned(fails_for_bob)) == 3
+    shutil.rmtree(students / "bob")
+    assert status(Canned(fails_for_bob)) == 0
+    assert "bob" in capsys.readouterr().out  # he is told all the same
+
+
 def test_a_filled_export_of_an_earlier_grading_is_told(run: Path, students: Path) -> None:
     results = grade(run, students, Canned())
     export = (
@@ -204,6 +258,33 @@ def test_an_answer_that_is_none_is_incomplete_with_its_reason(run: Path, student
     assert told["ann"] == "no machine"
     assert "gave no report that can be read" in told["bob"]
     assert "the report's format is 'x'" in told["cleo"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("timings", {"a": "x"}, "timings: a is not a number"),
+        ("timings", {"a": 10**400}, "timings: a is not a number"),
+        ("timings", {"a": float("nan")}, "timings: a is not a number"),
+        ("possible", 10**400, "possible is not a number"),
+        ("versions", {"python": ["3.11"]}, "versions: python is not text"),
+        ("limits", {"wall_s": 90}, "limits: wall_s is not a limit"),
+        ("parameters", {"port": "<b>"}, "parameters: port is not a number"),
+    ],
+)
+def test_one_bad_report_does_not_end_the_others(
+    run: Path, students: Path, field: str, value: object, said: str
+) -> None:
+    def bad_for_bob(task: Task) -> dict[str, Any]:
+        answer = report_of(task)
+        if student_of(task) == "bob":
+            answer["report"][field] = value
+        return answer
+
+    results = grade(run, students, Canned(bad_for_bob))
+    assert scores(results) == {"ann": 100.0, "bob": None, "cleo": 100.0}
+    (bob,) = (row for row in results.rows if row.student == "bob")
+    assert said in (bob.trouble or "")
 
 
 def test_the_incomplete_are_tried_again_with_fewer_at_once(run: Path, students: Path) -> None:
@@ -293,4 +374,47 @@ def test_the_difference_names_who_is_on_one_side_only(run: Path, students: Path,
         "cleo: 100 of 100, in run only",
         "dan: 60 of 100, in other only",
         "3 students changed, 1 did not.",
+    ]
+
+
+def test_the_difference_tells_who_lost_a_score_by_a_problem_and_who_got_one(
+    run: Path, students: Path, tmp_path: Path
+) -> None:
+    grade(run, students, Canned())
+    twice = [
+        replace(entry, problem="Handed in twice.") if entry.student == "bob" else entry
+        for entry in entries(students, files=["tcp_server.py"])
+    ]
+    other = tmp_path / "other"
+    other.mkdir()
+    with store.opened(other, write=True) as there, store.opened(run, write=False) as kept:
+        grade_in(there, twice, Canned())
+        lost = difference.between(kept, there)
+        gained = difference.between(there, kept)
+    assert [change.student for change in lost if change.is_one] == ["bob"]
+    assert difference.sentences(lost, ("a", "b")) == (
+        "bob: 60 of 100 → no score (missing)\n    Handed in twice.\n1 student changed, 2 did not.\n"
+    )
+    assert difference.sentences(gained, ("b", "a")) == (
+        "bob: no score (missing) → 60 of 100\n1 student changed, 2 did not.\n"
+    )
+    with store.opened(run, write=True) as kept:
+        grade_in(kept, twice, Canned())
+        assert difference.sentences(difference.within(kept), ("a", "b")) == (
+            "bob: 60 of 100 → no score (missing)\n    Handed in twice.\n1 student changed, 0 did not.\n"
+        )
+    grade(run, students, Canned())
+    with store.opened(run, write=False) as kept:
+        assert difference.within(kept) == []
+
+
+def test_the_difference_does_not_count_a_judging_of_another_lab(run: Path, students: Path) -> None:
+    grade(run, students, Canned())
+    rows = [row_of(entry) for entry in entries(students, files=["tcp_server.py"])]
+    with store.opened(run, write=True) as kept:
+        kept.begin({**ABOUT, "lab": "network-services"}, rows)
+        said = difference.sentences(difference.within(kept), ("a", "b"))
+    assert said.splitlines()[:2] == [
+        "ann: 100 of 100 → no score (missing)",
+        f"    {tables.UNREACHED}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,23 @@ def test_three_kills_and_the_same_tables(runtime: Path, tmp_path: Path) -> None:
     assert gradings.tables(run) == gradings.tables(tmp_path / "peace")
     assert set(judged(run).values()) == {1} and len(judged(run)) == 12
     assert "doing it again" in log.read_text()
+
+
+def test_a_session_and_a_supervisor_are_killed_and_the_tables_are_the_same(
+    runtime: Path, tmp_path: Path
+) -> None:
+    students = gradings.mixed_class(tmp_path / "class", 1, 3)
+    log, run = tmp_path / "log", tmp_path / "run"
+    assert gradings.run(grade_words(students, tmp_path / "peace"), runtime, log) == 0, log.read_text()
+    chance = random.Random(4)
+    process = gradings.start(grade_words(students, run), runtime, log)
+    for kind in ("session", "supervisor"):
+        until(partial(kill_one, process.pid, kind, chance), f"a {kind} is killed")
+    assert process.wait(gradings.PATIENCE_S) == 0, log.read_text()
+    reports = [json.loads(path.read_text()) for path in (run / "reports").iterdir()]
+    assert any(report["retried"] for report in reports), "no kill came to a lab that was graded"
+    assert gradings.tables(run) == gradings.tables(tmp_path / "peace")
+    assert set(judged(run).values()) == {1} and len(judged(run)) == 5
 
 
 def test_ctrl_c_keeps_what_is_done_and_only_one_may_grade_at_once(runtime: Path, tmp_path: Path) -> None:

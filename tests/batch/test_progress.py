@@ -8,6 +8,8 @@ import pytest
 
 from labgrader.batch import capacity
 from labgrader.batch.progress import Progress
+from labgrader.model import spec
+from labgrader.model.limits import Limits
 from labgrader.model.results import Report
 from tests.golden import reports
 
@@ -79,5 +81,12 @@ def test_a_terminal_that_cannot_rewrite_is_as_a_file() -> None:
     assert stream.getvalue() == ""
 
 
-def test_the_number_of_labs_fits_this_machine() -> None:
-    assert 1 <= capacity.default_jobs() <= max(1, capacity.free_mb() // capacity.LAB_MB)
+def test_the_number_of_labs_fits_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = spec.find("tcp-server")
+    assert capacity.lab_mb(small) <= 200  # the budget of `lab bench --class`
+    larger = small.model_copy(update={"limits": Limits()})
+    assert capacity.lab_mb(larger) == capacity.lab_mb(small) + 256 - 48 + 5 * (32 - 4)
+    assert capacity.lab_mb(spec.find("network-services")) > capacity.lab_mb(small)
+    assert 1 <= capacity.default_jobs(small) <= max(1, capacity.free_mb() // capacity.lab_mb(small))
+    monkeypatch.setattr(capacity, "free_mb", lambda: 450)
+    assert (capacity.default_jobs(small), capacity.default_jobs(larger)) == (2, 1)

@@ -123,6 +123,50 @@ def test_a_log_that_was_cut_off_anywhere(tmp_path: Path, students: Path) -> None
     assert asked == {0, 1, 2, 3}
 
 
+def modes(run: Path) -> dict[str, set[int]]:
+    """The modes of the folders and of the files in RUN, itself included."""
+    paths = [run, *run.rglob("*")]
+    return {
+        "folders": {path.stat().st_mode & 0o777 for path in paths if path.is_dir()},
+        "files": {path.stat().st_mode & 0o777 for path in paths if path.is_file()},
+    }
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path, students: Path, usual_umask: None) -> None:
+    run, given = tmp_path / "made" / "run", tmp_path / "given"
+    with folder.held(run), store.opened(run, write=True):  # the second opening keeps the log in its file
+        grade(run, students, Canned())
+        assert {path.name for path in run.glob("run.sqlite*")} == {
+            "run.sqlite",
+            "run.sqlite-shm",
+            "run.sqlite-wal",
+        }
+        assert modes(run) == {"folders": {0o700}, "files": {0o600}}
+    given.mkdir(0o755)
+    with folder.held(given):
+        grade(given, students, Canned())
+    assert given.stat().st_mode & 0o777 == 0o755
+    assert modes(given) == {"folders": {0o700, 0o755}, "files": {0o600}}
+
+
+def test_what_an_older_labgrader_left_readable_is_closed(
+    tmp_path: Path, students: Path, usual_umask: None
+) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    for path in run.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    grade(run, students, Canned())
+    assert modes(run)["files"] == {0o600}
+
+
 def test_files_that_are_gone_or_wrong_are_made_anew(tmp_path: Path, students: Path) -> None:
     run = tmp_path / "run"
     grade(run, students, Canned())

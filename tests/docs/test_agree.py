@@ -181,3 +181,10 @@ def test_every_module_is_in_the_map() -> None:
             assert f"`{path.stem}`" in text, inside
             for room in inside.parts[:-1]:
                 assert f"`{room}/" in text or f"/{room}/" in text or f"/{room}`" in text, inside
+
+
+def test_units_that_keep_what_is_graded_keep_it_to_themselves() -> None:
+    units = [unit for page in PAGES for unit in page.read_text().split("```") if "StateDirectory=" in unit]
+    assert units
+    for unit in units:
+        assert "StateDirectoryMode=0700" in unit, unit

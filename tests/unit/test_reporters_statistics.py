@@ -21,11 +21,12 @@ CHECK = st.builds(
     CheckResult, TEXT, TEXT, POINTS, st.sampled_from(Outcome), TEXT, st.none() | TEXT, st.none() | TEXT,
     st.booleans(), POINTS, st.lists(st.builds(Evidence, TEXT, TEXT), max_size=2).map(tuple), st.booleans(),
 )  # fmt: skip
+LIMITS = st.dictionaries(TEXT, st.fixed_dictionaries({"value": POINTS, "held_by": TEXT}), max_size=2)
 REPORT = st.builds(
-    Report, TEXT, TEXT, TEXT, st.dictionaries(TEXT, st.integers()), TEXT, st.none() | TEXT, POINTS,
+    Report, TEXT, TEXT, TEXT, st.dictionaries(TEXT, st.integers(0, 65535)), TEXT, st.none() | TEXT, POINTS,
     st.sampled_from([Status.GRADED, Status.INCOMPLETE]), st.lists(CHECK, max_size=3).map(tuple),
     st.none() | TEXT,
-    st.lists(TEXT, max_size=2).map(tuple), st.dictionaries(TEXT, TEXT, max_size=2),
+    st.lists(TEXT, max_size=2).map(tuple), LIMITS,
     st.dictionaries(TEXT, POINTS, max_size=2), TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=2),
 )  # fmt: skip
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-LAB_MB = 200  # a lab in flight needs no more; `lab bench` measures it
+from labgrader.model.spec import Lab
+
+# What a lab takes of its own, with worker, session, supervisor and hosts; as `lab bench --class` measures it.
+OWN_MB, HOST_MB = 70, 30
 LABS_A_PROCESSOR = 2  # a lab waits, for a server that does not answer for example, as long as it computes
 
 
-def default_jobs() -> int:
-    """Two labs a processor, as long as each has 200 MB of the memory that is free."""
+def default_jobs(lab: Lab) -> int:
+    """Two labs a processor, as long as each has the memory (`lab_mb`) that is free."""
     processors = len(os.sched_getaffinity(0))
-    return max(1, min(LABS_A_PROCESSOR * processors, free_mb() // LAB_MB))
+    return max(1, min(LABS_A_PROCESSOR * processors, free_mb() // lab_mb(lab)))
+
+
+def lab_mb(lab: Lab) -> int:
+    """The memory (MB) that a lab in flight takes at most, by its hosts and by what it lets students use."""
+    return OWN_MB + HOST_MB * len(lab.hosts) + lab.limits.student_mb
 
 
 def free_mb() -> int:
@@ -28,7 +36,7 @@ def _available(path: Path) -> int:
     for line in _text(path).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024
-    return LAB_MB
+    return 0
 
 
 def _left_in(folder: Path) -> list[int]:

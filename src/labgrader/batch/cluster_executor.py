@@ -31,6 +31,7 @@ POLL_S = 0.5
 ASK_S = 5.0
 SCHEDULER_S = 15.0  # without an answer of the scheduler
 NOBODY_S = 60.0  # without a worker: one that ended may be started again meanwhile
+PAUSED_S = 600.0  # with none that takes a job: Dask lets a worker pause until its memory suffices
 PROBE_S = 120.0
 END_S = 30.0  # for a worker to end a job; then it is the worker that does not answer
 
@@ -48,6 +49,7 @@ class Cluster(Executor):
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers: dict[tuple[str, str], Worker] = {}
         self._waiting: deque[Order] = deque()
+        self._orders: dict[Future[Any], Order] = {}
         self._news: deque[str] = deque()
         self._failure: LabError | None = None
         self._heard = self._peopled = time.monotonic()
@@ -88,8 +90,14 @@ class Cluster(Executor):
         assert fn is work.work and not kwargs, "workers know this call alone"
         made = Order(args[0], new_key("job"), Future())
         made.told.set_running_or_notify_cancel()
+        self._orders[made.told] = made
+        made.told.add_done_callback(self._orders.pop)
         self._events.put(lambda: self._waiting.append(made))
         return made.told
+
+    def waits(self, future: Future[Any]) -> bool:
+        """Whether this job is with no worker yet, so that its time has not begun."""
+        return (order := self._orders.get(future)) is not None and order.worker is None
 
     def end(self, future: Future[Any]) -> None:
         """End the process that has this job; the future then has BrokenProcessPool."""
@@ -157,10 +165,11 @@ class Cluster(Executor):
                 self._try(self._workers[key])
             self._workers[key].awake = about["status"] == "running"
         self._see_to_the_slow(now)
-        if any(not worker.tried or worker.good for worker in self._workers.values()) or not self._waiting:
+        there = list(self._workers.values())
+        if not self._waiting or any(worker.may_take_one for worker in there):
             self._peopled = now
-        elif now - self._peopled > NOBODY_S:
-            raise nobody(self._address, list(self._workers.values()))
+        elif now - self._peopled > (PAUSED_S if any(one.good for one in there) else NOBODY_S):
+            raise nobody(self._address, there)
         self._looked.set()
 
     def _identity(self) -> Mapping[str, Any]:
@@ -173,13 +182,8 @@ class Cluster(Executor):
         return found
 
     def _try(self, worker: Worker) -> None:
-        far = self._far.submit(
-            cluster_work.probe,
-            work.grader_version(),
-            self._provider,
-            workers=[worker.address],
-            key=new_key("probe"),
-        )
+        asked, where = (work.grader_version(), self._provider), [worker.address]
+        far = self._far.submit(cluster_work.probe, *asked, workers=where, key=new_key("probe"))
         far.add_done_callback(lambda done: self._events.put(lambda: self._tried(worker, done)))
 
     def _tried(self, worker: Worker, done: Future[bytes]) -> None:
@@ -225,7 +229,7 @@ class Cluster(Executor):
             return  # it was given up before
         worker.orders.remove(order)
         if done.cancelled():  # by Dask, which lost its scheduler: no fault of the job or its worker
-            self._waiting.appendleft(order)
+            self._again(order)
             return
         try:
             answer = json.loads(done.result())
@@ -237,13 +241,17 @@ class Cluster(Executor):
         if "refused" in answer:
             worker.reason = str(answer["refused"])
             self._tell_of(worker)
-            self._waiting.appendleft(order)
+            self._again(order)
         elif "ended" in answer:
             tell(order, BrokenProcessPool(str(answer["ended"])))
         elif "report" in answer and not is_of(answer["report"], order.task):
             tell(order, None, {"fault": f"Worker {worker.address} answered with the report of another job."})
         else:
             tell(order, None, answer)
+
+    def _again(self, order: Order) -> None:
+        order.worker = None
+        self._waiting.appendleft(order)
 
     def _end(self, future: Future[Any]) -> None:
         for worker in self._workers.values():

@@ -12,6 +12,8 @@ from labgrader.batch.work import Task
 from labgrader.errors import LabError
 from labgrader.printable import printable
 
+PAUSED = "it takes no jobs (Dask has paused it)"
+
 
 @dataclass(eq=False)
 class Worker:
@@ -29,6 +31,11 @@ class Worker:
     def good(self) -> bool:
         return self.tried and self.reason is None
 
+    @property
+    def may_take_one(self) -> bool:
+        """Whether a job may come to it: it takes some now, has some to do first, or is not tried yet."""
+        return not self.tried or (self.good and (self.awake or bool(self.orders)))
+
 
 @dataclass(eq=False)
 class Order:
@@ -43,11 +50,17 @@ class Order:
 
 
 def is_of(report: object, task: Task) -> bool:
+    """Whether this is the report of that job: of its student, files, lab, parameters and provider."""
     job = task.job
-    wanted = (job.lab.digest, job.submission.student, job.submission.digest)
-    return isinstance(report, dict) and wanted == tuple(
-        report.get(name) for name in ("lab_digest", "student", "submission_digest")
-    )
+    wanted = {
+        "lab": job.lab.name,
+        "lab_digest": job.lab.digest,
+        "provider": task.provider,
+        "parameters": dict(job.parameters),
+        "student": job.submission.student,
+        "submission_digest": job.submission.digest,
+    }
+    return isinstance(report, dict) and all(report.get(name) == value for name, value in wanted.items())
 
 
 def tell(order: Order, failure: Exception | None, answer: dict[str, Any] | None = None) -> None:
@@ -75,5 +88,5 @@ def nobody(address: str, there: Sequence[Worker]) -> LabError:
             f"The scheduler at {address} has no workers; start some (docs/scaling.md), and call the same "
             f"command again."
         )
-    reasons = "; ".join(f"{worker.address}: {printable(worker.reason or '', 400)}" for worker in there)
+    reasons = "; ".join(f"{one.address}: {printable(one.reason or PAUSED, 400)}" for one in there)
     return LabError(f"No worker of the cluster at {address} can grade. {reasons}.")

@@ -185,6 +185,9 @@ def _laid_out(bundle: bytes, asked: dict[str, Any]) -> Lab:
 
 
 def _write(root: Path, files: dict[str, str]) -> None:
+    # Hidden checks and the reference are among them; nobody else on the worker's machine may read these.
+    root.mkdir(0o700, parents=True, exist_ok=True)
+    root.chmod(0o700)
     for name, text in files.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:

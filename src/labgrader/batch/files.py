@@ -1,4 +1,8 @@
-"""Files that are whole or not there, whatever ends the program or the machine while they are written."""
+"""Files that are whole or not there, whatever ends the program or the machine while they are written.
+
+They hold scores, addresses and what hidden checks say: they and the folders made for them are their owner's
+alone, whatever the umask says.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 from labgrader.errors import LabError
 
 TEMPORARY = ".new-"
+FILE, FOLDER = 0o600, 0o700
 
 
 def write(path: Path, data: bytes) -> None:
@@ -19,7 +24,7 @@ def write(path: Path, data: bytes) -> None:
     Its folder is made if it is missing. Raises LabError.
     """
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(FOLDER, exist_ok=True)
         temporary = _beside(path, data)
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -39,8 +44,9 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             path = folder / name
             if holds(path, data):
+                close_to_others(path)
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(folder, path.parent)
             made.append((_beside(path, data, sync=False), path))
         if not made:
             return
@@ -53,6 +59,13 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+
+
+def close_to_others(path: Path) -> None:
+    """Take a file's rights from all but its owner, where that can be: an older labgrader left them."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_mode & 0o077:
+            path.chmod(FILE)
 
 
 def holds(path: Path, data: bytes) -> bool:
@@ -94,7 +107,8 @@ def _beside(path: Path, data: bytes, *, sync: bool = True) -> Path:
     """A file with the data in the same folder, under a name that is nobody's."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}"[:250])
     try:
-        with temporary.open("wb") as stream:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE)
+        with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             if sync:
@@ -104,6 +118,13 @@ def _beside(path: Path, data: bytes, *, sync: bool = True) -> Path:
             temporary.unlink(missing_ok=True)
         raise
     return temporary
+
+
+def _make_folders(top: Path, folder: Path) -> None:
+    """Make `folder`, below `top`, and those on the way to it; mkdir gives its mode to the last one only."""
+    for one in reversed([folder, *folder.parents]):
+        if top in one.parents:
+            one.mkdir(FOLDER, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ def held(folder: Path) -> Iterator[bool]:
     things, and, with its holder, for one where a grading is under way.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(files.FOLDER, parents=True, exist_ok=True)
         there = {path.name for path in folder.iterdir()}
     except OSError as error:
         raise UsageError(f"--out {folder}: {error.strerror}; name a folder of yours.") from error

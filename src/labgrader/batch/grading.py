@@ -37,6 +37,7 @@ class _Flight:
     submission: Submission
     key: Key
     deaths: int = 0
+    patience: float = 0.0
     deadline: float = 0.0
     overdue: bool = False
 
@@ -165,7 +166,8 @@ class Grading:
         task = Task(Job(lab, flight.submission, self._setting.parameters), provider)
         patience = ATTEMPTS * (lab.limits.wall_s + PATIENCE_S.get(provider, OTHERS_PATIENCE_S))
         future = self._executor.submit(work.work, task)
-        return future, replace(flight, deadline=time.monotonic() + patience, overdue=False)
+        deadline = time.monotonic() + patience
+        return future, replace(flight, patience=patience, deadline=deadline, overdue=False)
 
     def _report_of(self, future: Future[dict[str, Any]], flight: _Flight) -> Report | None:
         """What came of a flight; None if its worker died and it is to be done again."""
@@ -178,8 +180,12 @@ class Grading:
             if "spec" in answer:
                 raise SpecError(str(answer["spec"]))
             try:
-                return Report.from_json(answer["report"])
-            except (KeyError, ValueError) as error:
+                report = Report.from_json(answer["report"])
+                report.to_json()  # what cannot be kept is no report, either
+                return report
+            except (
+                Exception
+            ) as error:  # another machine's answer may be anything; it is that job's fault alone
                 why = str(answer.get("fault", f"its worker gave no report that can be read: {error}"))
                 return work.unfinished(self._setting, flight.submission, why)
         if isinstance(failure, LabError):
@@ -216,7 +222,10 @@ class Grading:
 
     def _end_overdue(self, flying: dict[Future[dict[str, Any]], _Flight]) -> None:
         for future, flight in flying.items():
-            if not flight.overdue and time.monotonic() > flight.deadline:
+            # On a cluster a job may wait here for a worker that pauses: its time has not begun.
+            if hasattr(self._executor, "waits") and self._executor.waits(future):
+                flying[future] = replace(flight, deadline=time.monotonic() + flight.patience)
+            elif not flight.overdue and time.monotonic() > flight.deadline:
                 flying[future] = replace(flight, overdue=True)
                 end = getattr(self._executor, "end", Future.cancel)
                 end(future)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from typing import Any, ParamSpec, TypeVar
 
 from labgrader.errors import LabError
 from labgrader.pool import workers
 
 STARTS = 5
+START_S = 60.0  # for a worker to answer at all
 END_S = 20.0  # for a worker to take its lab down
 
 P = ParamSpec("P")
@@ -50,14 +52,21 @@ class Lanes(Executor):
             try:
                 # Its pid first, so that `end` can find it; that also shows that it is alive.
                 if lane not in self._pids:
-                    self._pids[lane] = lane.submit(os.getpid).result()
+                    self._pids[lane] = lane.submit(os.getpid).result(START_S)
                 future = lane.submit(fn, *args, **kwargs)
                 break
-            # OSError and EOFError: the process that starts workers died.
+            # OSError and EOFError: the process that starts workers died. TimeoutError, an OSError as well: a
+            # worker stands still, and does not end by itself.
             except (BrokenProcessPool, OSError, EOFError, SystemExit) as error:
+                why = str(error)
+                if isinstance(error, TimeoutError):
+                    _kill(lane)
+                    why = f"it did not answer within {START_S:.0f} s"
+                elif isinstance(error, ConnectionRefusedError):
+                    _wait_for_the_end_of_the_forkserver()
                 self._give_back(lane, broken=True)
                 if attempt == STARTS:
-                    raise LabError(f"No worker process could be started: {error}.") from error
+                    raise LabError(f"No worker process could be started: {why}.") from error
         self._lanes[future] = lane
         future.add_done_callback(self._done)
         return future
@@ -122,3 +131,26 @@ class Lanes(Executor):
             self._changed.notify_all()
         if broken:
             lane.shutdown(wait=False)
+
+
+def _kill(lane: ProcessPoolExecutor) -> None:
+    """End a pool's process that has told no pid; the pool alone knows it."""
+    for process in list((lane._processes or {}).values()):
+        process.kill()
+
+
+def _wait_for_the_end_of_the_forkserver() -> None:
+    """Wait until the process that starts workers has ended, so that the next start makes a new one.
+
+    A process that is killed closes its socket first. Until it can be waited for, on a busy machine for long
+    enough to use up all starts, it counts as alive, and refuses connections.
+    """
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is None:
+        return
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
+        try:
+            select.select([handle], [], [], END_S)
+        finally:
+            os.close(handle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -223,6 +224,12 @@ def opened(folder: Path, *, write: bool) -> Iterator[Store]:
     Raises UsageError for a file of another program or of a newer labgrader, LabError for a damaged one.
     """
     path = folder / DATABASE
+    if write:
+        # SQLite gives the files beside it the mode that it has. What keeps it from being made, SQLite tells.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE))
+        for one in folder.glob(f"{path.name}*"):
+            files.close_to_others(one)
     with _told(folder):
         connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
     try:

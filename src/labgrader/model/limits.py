@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Where a student's user may write: /tmp, /var/tmp, /dev/shm, /run/lock and his home, each a tmpfs of its own.
+PLACES = 5
+
 
 class Limits(BaseModel):
     """Limits with sensible defaults; a lab changes them under `limits:` in lab.yaml."""
@@ -23,3 +26,8 @@ class Limits(BaseModel):
         512  # of printout kept for one start; the rest is read and dropped
     )
     open_files: Annotated[int, Field(ge=16)] = 256
+
+    @property
+    def student_mb(self) -> int:
+        """The most memory (MB) that a student's programs take: processes, and what they write to tmpfs."""
+        return self.memory_mb + PLACES * self.disk_mb

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 FORMAT = "labgrader.report/1"
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -138,7 +138,7 @@ class Report:
             read.text("lab"),
             read.text("lab_digest"),
             read.text("provider"),
-            read.mapping("parameters"),
+            read.numbers("parameters"),
             read.text("student"),
             read.text_or_none("submission_digest"),
             read.number("possible"),
@@ -146,11 +146,11 @@ class Report:
             tuple(_check_from(item) for item in read.items("checks")),
             read.text_or_none("error"),
             tuple(map(str, read.items("notes"))),
-            read.mapping("limits"),
-            read.mapping("timings"),
+            read.limits("limits"),
+            read.numbers("timings"),
             read.text("started"),
             read.text("finished"),
-            read.mapping("versions"),
+            read.texts("versions"),
             tuple(map(str, read.items("retried"))) if "retried" in read else (),
             score,
         )
@@ -179,7 +179,7 @@ class _Fields:
 
     def number(self, key: str) -> float:
         value = self._data.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not _is_number(value):
             raise ValueError(f"{self._name}: {key} is not a number")
         return float(value)
 
@@ -197,11 +197,42 @@ class _Fields:
         found: dict[str, Any] = self._of(key, dict, "an object")
         return found
 
+    def _each(self, key: str, good: Callable[[Any], bool], words: str) -> dict[str, Any]:
+        found = self.mapping(key)
+        for name, value in found.items():
+            if not good(value):
+                raise ValueError(f"{self._name}: {key}: {name[:40]} is not {words}")
+        return found
+
+    def numbers(self, key: str) -> dict[str, float]:
+        return self._each(key, _is_number, "a number")
+
+    def texts(self, key: str) -> dict[str, str]:
+        return self._each(key, lambda value: isinstance(value, str), "text")
+
+    def limits(self, key: str) -> dict[str, Any]:
+        return self._each(key, _is_limit, "a limit")
+
     def choice(self, key: str, kind: type[_Choice]) -> _Choice:
         try:
             return kind(self.text(key))
         except ValueError as error:
             raise ValueError(f"{self._name}: {key} is none of {', '.join(kind)}") from error
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _is_limit(value: object) -> bool:
+    return (
+        isinstance(value, dict) and _is_number(value.get("value")) and isinstance(value.get("held_by"), str)
+    )
 
 
 def _check_from(data: object) -> CheckResult:
