@@ -59,7 +59,7 @@ class SmallLab:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     def limits(self, text: str) -> None:
-        self.change("\nsubmission:", f"\nlimits: {{{text}}}\nsubmission:")
+        self.change("limits: {memory_mb: 48, disk_mb: 4}", f"limits: {{{text}}}")
 
     @property
     def visits(self) -> list[str]:

@@ -42,8 +42,8 @@ MISTAKES = {
         "did you mean address?",
     ),
     "misspelt limit": (
-        "\nsubmission:",
-        "\nlimits: {memry_mb: 64}\nsubmission:",
+        "limits: {memory_mb: 48, disk_mb: 4}",
+        "limits: {memry_mb: 64}",
         "memry_mb",
         "did you mean memory_mb?",
     ),
@@ -104,8 +104,8 @@ MISTAKES = {
         "should be a valid integer",
     ),
     "limit too small": (
-        "\nsubmission:",
-        "\nlimits: {memory_mb: 1}\nsubmission:",
+        "limits: {memory_mb: 48, disk_mb: 4}",
+        "limits: {memory_mb: 1}",
         "memory_mb: 1",
         "greater than or equal to 32",
     ),
