@@ -19,6 +19,10 @@ from labgrader.providers.vagrant.doctor_virtualbox import disk
 
 WAY = "libvirt"
 URI = "qemu:///system"
+# libvirt-daemon-system has systemd's units and the group libvirt: libvirt-daemon alone is a program that
+# nothing starts. With it comes systemd-container, in the version of the archive's systemd: a Debian that
+# missed updates gets systemd's with it, which is no more than its own next upgrade. The tests, on machines
+# that nobody upgrades, do without it and start the daemon themselves (develop/vagrant_tests.py).
 PACKAGES = (
     "libvirt-daemon-system",
     "libvirt-daemon-driver-qemu",
