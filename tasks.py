@@ -192,10 +192,17 @@ def machines(_: Context, lab: str | None = None, remove: bool = False) -> None:
     commands.machines(lab, remove)
 
 
-@task(positional=["action"], help={"action": "build: make the boxes that the provider vagrant uses offline"})
-def box(_: Context, action: str) -> None:
+@task(
+    positional=["action"],
+    help={
+        "action": "build: make the boxes that the provider vagrant uses offline",
+        "out": "copy them into this folder, to bring them to another machine",
+        "renew": "make them anew, of the packages that the archive has now",
+    },
+)
+def box(_: Context, action: str, out: str | None = None, renew: bool = False) -> None:
     """Make a Vagrant box from Debian packages (`lab box build`), for machines that reach no box catalogue."""
-    commands.box(action)
+    commands.box(action, out, renew)
 
 
 @task(

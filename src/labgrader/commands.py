@@ -182,15 +182,17 @@ def machines(lab_name: str | None, remove: bool) -> None:
         print("No machines are kept.")
 
 
-def box(action: str) -> None:
-    """Build the boxes of Debian packages, and print where they are."""
+def box(action: str, out: str | None, renew: bool) -> None:
+    """Build the boxes of Debian packages; prints where they are, and on stderr how they are used by hand."""
     from labgrader.providers.vagrant import box as boxes
 
     if action != "build":
         raise UsageError(f"lab box {action}: there is only lab box build.")
-    built = boxes.build()
+    built = boxes.build(Path(out).absolute() if out else None, renew=renew)
     print(built.libvirt)
     print(built.virtualbox)
+    for line in boxes.by_hand(built):
+        print(line, file=sys.stderr)
 
 
 def test(keyword: str | None, paths: list[str], fast: bool, long: bool, vagrant: bool) -> None:

@@ -60,12 +60,10 @@ class Clash:
 class Needs:
     """What the labs of this checkout ask of a machine.
 
-    `networks` with the labs that have them; `unset` = labs with a card that has no address of its own, to
-    which the Vagrantfile gives the documentation network; `broken` = why a lab.yaml cannot be read.
+    `networks` with the labs that have them; `broken` = why a lab.yaml cannot be read.
     """
 
     networks: Mapping[IPv4Network, tuple[str, ...]]
-    unset: tuple[str, ...]
     labs: int
     largest: str
     memory_mb: int
@@ -211,7 +209,6 @@ def own_clashes(wanted: Mapping[IPv4Network, tuple[str, ...]], but_for: Iterable
 def needs(folder: Path | None = None) -> Needs:
     """What the labs (of `folder`, or all of this checkout's) need at most, one lab at a time."""
     networks: dict[IPv4Network, tuple[str, ...]] = {}
-    unset: list[str] = []
     memory: dict[str, int] = {}
     broken = []
     for name in spec.lab_names(folder):
@@ -225,10 +222,8 @@ def needs(folder: Path | None = None) -> Needs:
             if nic.address is not None:
                 seen = networks.get(nic.address.network, ())
                 networks[nic.address.network] = seen if name in seen else (*seen, name)
-            elif name not in unset:
-                unset.append(name)
     largest = max(memory, key=lambda name: memory[name], default="")
-    return Needs(networks, tuple(unset), len(memory), largest, memory.get(largest, 0), tuple(broken))
+    return Needs(networks, len(memory), largest, memory.get(largest, 0), tuple(broken))
 
 
 def _network(text: str) -> IPv4Network | None:

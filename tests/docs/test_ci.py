@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ from invoke import Collection
 
 import tasks
 from labgrader import command_line
+from labgrader.guest import packages
+from labgrader.providers.netns import image
+from labgrader.providers.vagrant import box
 from tests.docs.pages import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -78,7 +82,7 @@ def test_the_nightly_workflow_does_what_the_page_says() -> None:
     by_name = {step.get("name", step.get("uses")): step for step in steps(path)}
     assert by_name["Leave the machine clean"]["if"] == "always()"
     assert by_name["actions/upload-artifact@v4"]["if"] == "always()"
-    assert by_name["Tell it in an issue"]["if"] == "failure()"
+    assert by_name["Tell it in an issue"]["if"] == "failure() || cancelled()", "a time-out cancels"
     order = [step.get("name", step.get("uses")) for step in steps(path)]
     assert (
         order.index("Prove and compare")
@@ -116,6 +120,80 @@ def test_the_issue_tells_the_failing_lines_as_text(tmp_path: Path, lines: int) -
         told = [line for line in body if "WRONG" in line]
         assert len(told) == min(lines, 25) and all(line.startswith("    ") for line in told)
         assert ("    01:17:00 the last thing it said" in body) is (lines == 0)
+
+
+def script_of(name: str) -> str:
+    text: str = next(step for step in steps(WORKFLOWS[1]) if step.get("name") == name)["run"]
+    return text
+
+
+def carried_out(script: str, folder: Path, **environment: str) -> int:
+    """Run a step's script as the runner does, in `folder`; its exit status."""
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not done.stderr, done.stderr
+    return done.returncode
+
+
+def test_no_result_of_an_earlier_night_is_left_to_be_published(tmp_path: Path) -> None:
+    script, out = script_of("A folder for the results"), tmp_path / "labgrader-nightly"
+    (upload,) = [step for step in steps(WORKFLOWS[1]) if "upload-artifact" in step.get("uses", "")]
+    published = re.findall(r"env\.OUT \}\}/(\S+)", upload["with"]["path"])
+    assert {"junit.xml", "report.html", "nightly.log"} <= set(published)
+
+    def begin(run: str) -> None:
+        variables = tmp_path / "variables"
+        assert (
+            carried_out(script, tmp_path, HOME=str(tmp_path), GITHUB_ENV=str(variables), GITHUB_RUN_ID=run)
+            == 0
+        )
+        assert f"OUT={out}\n" in variables.read_text()
+
+    begin("1")
+    for name in published:
+        (out / name).write_text("of run 1")
+    begin("1")  # run once more after a reboot: the log goes on, what is written at the end is still to come
+    assert {path.name for path in out.iterdir()} == {"run", "nightly.log"}
+    for name in published:
+        (out / name).write_text("of run 1")
+    begin("2")
+    assert {path.name for path in out.iterdir()} == {"run"}
+
+
+@pytest.mark.parametrize("lacking", ["netns", "vagrant", "none"])
+def test_the_doctor_looks_at_both_providers_whatever_the_first_lacks(tmp_path: Path, lacking: str) -> None:
+    lab = tmp_path / "lab"
+    lab.write_text(f'#!/bin/sh\necho "looked at $3"\n[ "$3" != {lacking} ]\n')
+    lab.chmod(0o755)
+    status = carried_out(script_of("Doctor"), tmp_path, OUT=str(tmp_path))
+    assert (tmp_path / "doctor.txt").read_text() == "looked at netns\nlooked at vagrant\n"
+    assert status == (0 if lacking == "none" else 1)
+
+
+def test_the_issue_tells_what_the_doctor_found_lacking(tmp_path: Path) -> None:
+    (tmp_path / "doctor.txt").write_text("lacks  Vagrant: x\n" + "ok     y\n" * 60)
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\nexit 0\n")
+    gh.chmod(0o755)
+    places = {"OUT": str(tmp_path), "RUNNER_TEMP": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert carried_out(script_of("Tell it in an issue"), tmp_path, RUN="https://example.org", **places) == 0
+    assert "    lacks  Vagrant: x" in (tmp_path / "nightly-issue.md").read_text().splitlines()
+
+
+def test_the_cache_is_where_the_job_writes_and_its_key_has_all_that_a_box_is_made_of() -> None:
+    job = loaded(WORKFLOWS[0])["jobs"]["virtual-machines"]
+    assert "XDG_CACHE_HOME" not in job.get("env", {}), "in a container github.workspace is the host's path"
+    (place,) = [step["run"] for step in job["steps"] if "XDG_CACHE_HOME" in step.get("run", "")]
+    (cache,) = [step["with"] for step in job["steps"] if "actions/cache" in step.get("uses", "")]
+    assert place == 'echo "XDG_CACHE_HOME=$GITHUB_WORKSPACE/.ci-cache" >> "$GITHUB_ENV"'
+    assert cache["path"] == ".ci-cache/labgrader"
+    assert job["container"]["image"] == "debian:12" and "boxes-debian-12-${{ runner.arch }}" in cache["key"]
+    patterns = re.findall(r"'([^']+)'", cache["key"])
+    covered = {path for pattern in patterns for path in glob.glob(pattern, root_dir=ROOT, recursive=True)}
+    made_of = [*box.sources(), Path(packages.__file__), Path(image.__file__)]
+    assert {str(path.relative_to(ROOT)) for path in made_of} <= covered
 
 
 def texts() -> list[tuple[str, str]]:

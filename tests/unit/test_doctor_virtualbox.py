@@ -283,12 +283,12 @@ def test_a_group_is_asked_for_only_where_it_is_needed(
 
 @pytest.mark.parametrize(("labs", "state"), [(1, State.OK), (10**9, State.NOTE)])
 def test_room_for_one_lab_is_needed_and_for_all_is_better(tmp_path: Path, labs: int, state: State) -> None:
-    found = virtualbox.disk("machines", tmp_path / "not" / "made" / "yet", Needs({}, (), labs, "", 0))
+    found = virtualbox.disk("machines", tmp_path / "not" / "made" / "yet", Needs({}, labs, "", 0))
     assert found.state is state, found.line
 
 
 def test_too_little_room_for_one_lab_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtualbox, "GREW_MB", 10**12)
-    found = virtualbox.disk("machines", tmp_path, Needs({}, (), 1, "", 0))
+    found = virtualbox.disk("machines", tmp_path, Needs({}, 1, "", 0))
     assert found.state is State.LACKS
     assert found.remedy == "free some"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labgrader.errors import UsageError
+from labgrader.errors import LabError, UsageError
 from labgrader.model.results import Outcome, Status
-from labgrader.nightly import journal, lock
+from labgrader.nightly import job, journal, lock
 from labgrader.proving import record
 from labgrader.proving.findings import Finding
 from labgrader.proving.record import Record, Told
@@ -100,6 +101,65 @@ def test_it_goes_on_with_the_same_run_within_a_day(
     assert (found is not None) is goes_on
 
 
+class Ready:
+    """A provider of which nothing is asked but to be there."""
+
+    def prepare(self) -> None:
+        pass
+
+
+def night(doctor: job.Doctor, clean: job.Clean) -> int:
+    makers: dict[str, Any] = {"vagrant": Ready}
+    return job.run([], makers, doctor=doctor, clean=clean)
+
+
+def test_what_the_doctor_found_lacking_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    verdicts = [(False, "vboxdrv is not loaded"), (True, "can be used"), (False, "is not asked a third time")]
+
+    def cut_off() -> list[str]:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            night(lambda _: verdicts.pop(0), cut_off)
+    assert night(lambda _: verdicts.pop(0), list) == 0
+    assert len(verdicts) == 1, "that it can be used is kept"
+
+
+def test_an_old_journals_bad_verdict_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal.begin(path, KEY, NOW, tmp_path)
+    with path.open("a") as stream:
+        stream.write('{"event": "doctor", "provider": "vagrant", "usable": false, "words": "lacks"}\n')
+    book = journal.resume(path, KEY, NOW)
+    assert book is not None and book.doctor("vagrant") is None
+
+
+def test_what_cannot_be_told_is_cleaned_up_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    cleaned: list[bool] = []
+
+    def doctor(_: str) -> tuple[bool, str]:
+        # From here on no line can be written, as on a full disk.
+        (log,) = tmp_path.rglob(job.LOG)
+        log.unlink()
+        log.mkdir()
+        return True, "can be used"
+
+    def clean() -> list[str]:
+        cleaned.append(True)
+        return []
+
+    with pytest.raises(LabError, match=r"nightly\.log cannot be written"):
+        night(doctor, clean)
+    assert cleaned == [True]
+
+
 def test_an_ended_run_is_over(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     assert journal.resume(path, KEY, NOW) is None
@@ -161,6 +221,7 @@ class _Tags(HTMLParser):
         self.text += data
 
 
+@settings(deadline=None)
 @given(SECTIONS)
 def test_html_holds_no_tag_of_a_finding_s(sections: list[Section]) -> None:
     hostile = Section("<script>", "</title>", [Finding("<img src=x>", False, "<script>alert(1)</script>")])

@@ -98,6 +98,19 @@ def test_both_boxes_are_small_and_hold_what_vagrant_reads(boxes: box.Boxes) -> N
             assert set(archive.getnames()) == names
 
 
+def test_what_is_in_the_box_is_told_beside_it(boxes: box.Boxes, prepared: Prepared) -> None:
+    there = box.built()
+    assert there is not None and there[0] == boxes
+    with prepared.connect() as connection:
+        said = connection.run("dpkg-query -W -f '${Package} ${Version}\\n'; uname -r").stdout.decode()
+    *lines, release = said.splitlines()
+    installed = dict(line.split() for line in lines)
+    told = dict(there[1].packages)
+    assert told.pop(f"linux-image-{release}") and told.pop("busybox-static")
+    assert told == installed
+    assert "inetutils-telnetd" in told
+
+
 def test_the_ovf_names_the_disk_as_it_is(boxes: box.Boxes, tmp_path: Path) -> None:
     with tarfile.open(boxes.virtualbox) as archive:
         archive.extractall(tmp_path, filter="data")

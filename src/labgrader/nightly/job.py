@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import traceback
@@ -101,8 +102,9 @@ def run(
         try:
             status = _night(night, labs, providers, doctor, clean, every, repeats)
         except BaseException:
-            night.say("cut off; the same command goes on from here")
             _cleaned(clean)
+            with contextlib.suppress(LabError):  # a full disk, perhaps the very reason
+                night.say("cut off; the same command goes on from here")
             raise
         _write(night, key["commit"])
         night.journal.end(status)

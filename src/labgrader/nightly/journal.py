@@ -33,6 +33,9 @@ class Journal:
         return self._doctors.get(provider)
 
     def keep_doctor(self, provider: str, usable: bool, words: str) -> None:
+        """Only that it can be used: what it lacked may have been mended by the time the run goes on."""
+        if not usable:
+            return
         self._append({"event": "doctor", "provider": provider, "usable": usable, "words": words})
         self._doctors[provider] = (usable, words)
 
@@ -64,7 +67,7 @@ class Journal:
 
     def take(self, line: Mapping[str, Any]) -> None:
         """One line that was read back."""
-        if line["event"] == "doctor":
+        if line["event"] == "doctor" and line["usable"]:
             self._doctors[line["provider"]] = (line["usable"], line["words"])
             self.resumed += 1
         elif line["event"] == "step":

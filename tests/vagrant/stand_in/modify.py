@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 
 from tests.vagrant.stand_in import store
@@ -11,7 +12,7 @@ from tests.vagrant.stand_in.store import Forward, Machine, Nic, Refused
 
 # Taken and shown to nobody: what they set, QEMU has no part of, or does by itself.
 IGNORED = {
-    *("acpi", "apic", "audio", "audioenabled", "audiodriver", "audioin", "audioout", "biosapic", "chipset"),
+    *("acpi", "apic", "audioenabled", "audiodriver", "audioin", "audioout", "biosapic", "chipset"),
     *("clipboard", "clipboardmode", "cpuexecutioncap", "defaultfrontend", "description", "draganddrop"),
     *("firmware", "graphicscontroller", "groups", "hpet", "hwvirtex", "ioapic", "largepages", "longmode"),
     *(
@@ -77,6 +78,12 @@ def modify(machine: Machine, words: list[str]) -> None:
             machine.settings.memory = _number(option, value(), 4, 2 << 20)
         elif name == "cpus":
             machine.settings.cpus = _number(option, value(), 1, 64)
+        elif name == "audio":
+            print(
+                "Warning: --audio is deprecated and will be removed soon. Use --audio-driver instead!",
+                file=sys.stderr,
+            )
+            machine.settings.other[name] = value()
         elif name in IGNORED or BOOT.fullmatch(name):
             machine.settings.other[name] = value()
         elif re.fullmatch("uart[1-4]", name):

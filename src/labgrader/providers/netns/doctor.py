@@ -23,9 +23,10 @@ from labgrader.model import spec
 from labgrader.model.limits import Limits
 from labgrader.model.topology import topology
 from labgrader.providers.netns import NamespaceProvider, apt_sources, cgroups, image, runtime
-from labgrader.providers.netns.doctor_image import image_findings, image_there, labs
+from labgrader.providers.netns.doctor_image import image_findings, image_there
 from labgrader.providers.netns.ids import COUNT, id_range
 from labgrader.providers.netns.kernel_says import why_no_namespaces
+from labgrader.providers.netns.renewal import labs
 
 KERNEL = (5, 11)  # overlayfs in user namespaces
 TRIAL = Path(__file__).with_name("trial.py")

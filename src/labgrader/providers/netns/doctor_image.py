@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import secrets
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 from labgrader.doctor import Finding, State
 from labgrader.errors import LabError
-from labgrader.providers.netns import apt_sources, image, runtime
+from labgrader.providers.netns import apt_sources, image, renewal
 
 OLD_DAYS = 30
 # Debian's changelog calls this version the complete fix of CVE-2026-24061 (a login as root without password).
@@ -49,13 +48,19 @@ def image_findings(there: bool) -> Iterator[Finding]:
 
 
 def telnetd(status: str, suite: str) -> Finding:
-    name = "telnetd in the image"
+    """What dpkg's `status` of the image says of telnetd."""
     found = re.search(r"^Package: inetutils-telnetd\n(?:.+\n)*?Version: (\S+)", status, re.MULTILINE)
-    if found is None:
-        return Finding(
-            State.NOTE, name, "its version is unknown", "run: ./lab doctor --fix", fix=_renew_image
-        )
-    version, fixed, last = found[1], TELNETD_FIXED.get(suite), TELNETD_OPEN.get(suite)
+    said = judged_telnetd("telnetd in the image", found[1] if found else None, suite)
+    if said.state is State.OK or said.remedy is not None:
+        return said
+    return replace(said, remedy="run: ./lab doctor --fix", fix=_renew_image)
+
+
+def judged_telnetd(name: str, version: str | None, suite: str) -> Finding:
+    """Whether a telnetd of that version has CVE-2026-24061; what mends it is for the caller to say."""
+    if version is None:
+        return Finding(State.NOTE, name, "its version is unknown")
+    fixed, last = TELNETD_FIXED.get(suite), TELNETD_OPEN.get(suite)
     if fixed is not None and _compared(version, "lt", fixed):
         said = f"{version} is older than {fixed}, so a student may log in as root (CVE-2026-24061)"
     elif last is not None and _compared(version, "le", last):
@@ -66,7 +71,7 @@ def telnetd(status: str, suite: str) -> Finding:
     else:
         how = "fixed" if fixed is not None else "fixed as it was first published"
         return Finding(State.OK, name, f"{version}, with CVE-2026-24061 {how}")
-    return Finding(State.NOTE, name, said, "run: ./lab doctor --fix", fix=_renew_image)
+    return Finding(State.NOTE, name, said)
 
 
 def _compared(version: str, relation: str, other: str) -> bool:
@@ -79,28 +84,6 @@ def _make_image() -> str:
 
 
 def _renew_image() -> str:
-    """Make packages and image anew; a lab that runs keeps the files of the old one, which then stays."""
-    folder, final = image.cache_folder(), image.image_path()
-    tar = folder / f"packages-{image.packages_digest()}.tar"
-    aside = {path: folder / f"superseded-{secrets.token_hex(4)}" for path in (tar, final)}
-    with image._lock(folder):
-        for path, place in aside.items():
-            if path.exists():
-                path.rename(place)
-    try:
-        image.ensure()
-    except BaseException:
-        for path, place in aside.items():
-            if place.exists() and not path.exists():
-                place.rename(path)
-        raise
-    aside[tar].unlink(missing_ok=True)
-    if any(runtime._is_owned(lab) for lab in labs()):
+    if renewal.renew():
         return "Made the hosts' image anew; the old one stays for a month, because a lab is using it."
-    image.remove(aside[final])
     return "Made the hosts' image anew."
-
-
-def labs() -> list[Path]:
-    """The folders of this user's labs, living or dead."""
-    return [path for path in runtime.root().iterdir() if runtime.LAB_ID.match(path.name) and path.is_dir()]

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -21,12 +22,12 @@ from pathlib import Path
 
 from labgrader.errors import LabError
 from labgrader.guest.vm import contract
-from labgrader.providers.netns import image
-from labgrader.providers.vagrant import box_disk, box_files, box_kernel
+from labgrader.providers.netns import image, renewal
+from labgrader.providers.vagrant import box_disk, box_files, box_kernel, box_packages
 
 HYPERVISORS = ("libvirt", "virtualbox")
 SPACE_BYTES = 2 << 30
-SOURCES = ("box.py", "box_disk.py", "box_files.py", "box_kernel.py")
+SOURCES = ("box.py", "box_disk.py", "box_files.py", "box_kernel.py", "box_packages.py")
 # What runs from the start on, before a machine can be given anything newer.
 BOOTED = ("vm_init.py", "management.py", "management_dhcp.py", "machine.py")
 MONTH_S = 30 * 86400
@@ -34,28 +35,55 @@ MONTH_S = 30 * 86400
 
 @dataclass(frozen=True)
 class Boxes:
-    """Two files for `vagrant box add`, and the digest of what both hold."""
+    """Two files for `vagrant box add`, and the digest of what both hold, versions of packages and all."""
 
     libvirt: Path
     virtualbox: Path
     digest: str
 
 
-def build(out: Path | None = None) -> Boxes:
+def build(out: Path | None = None, *, renew: bool = False) -> Boxes:
     """The boxes for this checkout; what is missing is built, which takes about a minute.
 
-    With `out`, copies are put into that folder and their paths returned. Says on standard error what it
-    does. Raises LabError with a remedy.
+    With `out`, copies are put into that folder and their paths returned; `renew` builds them of what the
+    archive has now, whether they are there or not. Says on standard error what it does. Raises LabError with
+    a remedy.
     """
-    digest = _digest()
-    folder = cache_folder() / digest
-    if not folder.is_dir():
+    folder = _folder()
+    if renew or not folder.is_dir():
         with _lock(cache_folder()):
-            if not folder.is_dir():
+            if renew or not folder.is_dir():
                 box_disk.check_tools()
-                _build(box_kernel.packages(), digest, folder)
+                wanted = box_kernel.packages()
+                if renew:
+                    renewal.renew()
+                _build(wanted, folder)
     os.utime(folder)  # when it was last used: see _remove_older
-    return _boxes(folder, digest) if out is None else _copies(_boxes(folder, digest), out)
+    return _boxes(folder) if out is None else _copies(_boxes(folder), out)
+
+
+def built() -> tuple[Boxes, box_packages.Contents] | None:
+    """The boxes for this checkout and what is in them, if they are there already. Raises LabError."""
+    known = box_packages.read(_folder())
+    return None if known is None else (_boxes(_folder()), known)
+
+
+def by_hand(boxes: Boxes) -> list[str]:
+    """What a person types to use them without labgrader, line by line.
+
+    The name is none of labgrader's own, whose boxes `lab machines --remove` removes with their disks. LAB
+    stands before `box add`, too: in the checkout's folder Vagrant reads the Vagrantfile for whatever it does.
+    """
+    name, lines = f"by-hand/debian12-{boxes.digest[:12]}", []
+    for hypervisor, path in zip(HYPERVISORS, (boxes.libvirt, boxes.virtualbox), strict=True):
+        add = f"vagrant box add --name {name} --provider {hypervisor} {shlex.quote(str(path))}"
+        use = f"VAGRANT_DEFAULT_PROVIDER={hypervisor} LABGRADER_BOX=built LABGRADER_BOX_NAME={name}"
+        lines += [
+            f"By hand, with {hypervisor}:",
+            f"  LAB=tcp-server {add}",
+            f"  LAB=tcp-server {use} vagrant up",
+        ]
+    return lines
 
 
 def cache_folder() -> Path:
@@ -70,34 +98,45 @@ def cache_folder() -> Path:
     return folder
 
 
-def _digest() -> str:
-    """Of all that the preparation of a machine does not renew: packages, boot, and the way in.
+def sources() -> list[Path]:
+    """The files that a box is made of, beside packages: boot, and the way in.
 
-    Not the kernel's version: a box must not change because an archive did; remove it to have a newer one.
+    Whatever else is on a machine its preparation renews.
+    """
+    own = [Path(__file__).with_name(name) for name in SOURCES]
+    return [*own, *(image.GUEST / "lib" / name for name in BOOTED), box_files.SHUTDOWN]
+
+
+def _folder() -> Path:
+    """Where the boxes for this checkout are kept, named by a digest of what they are made of.
+
+    Not of versions: a box must not change because an archive did; `lab box build --renew` takes newer ones.
     """
     total = hashlib.sha256(image.packages_digest().encode())
-    own = [Path(__file__).with_name(name) for name in SOURCES]
-    for path in (*own, *(image.GUEST / "lib" / name for name in BOOTED), box_files.SHUTDOWN):
+    for path in sources():
         total.update(path.read_bytes())
-    return total.hexdigest()[:16]
+    return cache_folder() / total.hexdigest()[:16]
 
 
-def _boxes(folder: Path, digest: str) -> Boxes:
+def _boxes(folder: Path) -> Boxes:
+    """With versions in the digest: a renewed box must have another name for Vagrant, which keeps the old."""
     libvirt, virtualbox = (folder / f"{box_files.NAME}-{name}.box" for name in HYPERVISORS)
-    return Boxes(libvirt, virtualbox, digest)
+    known = box_packages.read(folder)
+    words = f"{folder.name} {known.digest if known else ''}"
+    return Boxes(libvirt, virtualbox, hashlib.sha256(words.encode()).hexdigest()[:16])
 
 
 def _copies(boxes: Boxes, out: Path) -> Boxes:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path in (boxes.libvirt, boxes.virtualbox):
+        for path in (boxes.libvirt, boxes.virtualbox, boxes.libvirt.with_name(box_packages.NAME)):
             shutil.copyfile(path, out / path.name)
     except OSError as error:
         raise LabError(f"The boxes cannot be put into {out}: {error}.") from error
-    return _boxes(out, boxes.digest)
+    return Boxes(out / boxes.libvirt.name, out / boxes.virtualbox.name, boxes.digest)
 
 
-def _build(wanted: box_kernel.Packages, digest: str, final: Path) -> None:
+def _build(wanted: box_kernel.Packages, final: Path) -> None:
     """Make both boxes; the cache's lock is held."""
     for left in final.parent.glob("partial-*"):  # of a build that was killed: the lock is ours
         _remove(left)
@@ -111,14 +150,14 @@ def _build(wanted: box_kernel.Packages, digest: str, final: Path) -> None:
     started = time.monotonic()
     partial = Path(tempfile.mkdtemp(prefix="partial-", dir=final.parent))
     try:
-        raw = _disk(wanted, partial)
-        _say(started, "packing the boxes")
         ready = partial / "ready"
         ready.mkdir()
-        for path, hypervisor in zip(
-            (_boxes(ready, digest).libvirt, _boxes(ready, digest).virtualbox), HYPERVISORS, strict=True
-        ):
-            _pack(path, hypervisor, raw, partial)
+        raw = _disk(wanted, partial)
+        _say(started, "packing the boxes")
+        for hypervisor in HYPERVISORS:
+            _pack(ready / f"{box_files.NAME}-{hypervisor}.box", hypervisor, raw, partial)
+        if final.exists():  # renewed
+            final.rename(partial / "superseded")
         ready.rename(final)
     finally:
         _remove(partial)
@@ -133,7 +172,7 @@ def _say(started: float, text: str) -> None:
 
 
 def _disk(wanted: box_kernel.Packages, partial: Path) -> Path:
-    """The disk with everything on it, as a sparse file in `partial`."""
+    """The disk with everything on it, as a sparse file in `partial`; `partial`/ready gets its packages."""
     started = time.monotonic()
     vmlinuz, initrd = _kernel(wanted, partial, started)
     fat = box_disk.boot_partition(partial, vmlinuz, initrd)
@@ -141,7 +180,9 @@ def _disk(wanted: box_kernel.Packages, partial: Path) -> Path:
     work = partial / "root"
     work.mkdir()
     work.chmod(0o777)  # the hosts' root, whose outer id is nobody's, works in it
-    disk = box_disk.disk(partial, fat, _root(work, contract.digest(str(image.GUEST))))
+    root = _root(work, contract.digest(str(image.GUEST)))
+    box_packages.write(partial / "ready", box_packages.contents(work / "rootfs", wanted))
+    disk = box_disk.disk(partial, fat, root)
     image.remove(work)
     return disk
 

@@ -13,7 +13,13 @@ from labgrader import doctor_host as host
 from labgrader.doctor import Finding, State, install_command
 from labgrader.doctor_host import Needs, Version
 from labgrader.errors import UsageError
-from labgrader.providers.vagrant import doctor_install, doctor_libvirt, doctor_virtualbox, settings
+from labgrader.providers.vagrant import (
+    doctor_box,
+    doctor_install,
+    doctor_libvirt,
+    doctor_virtualbox,
+    settings,
+)
 from labgrader.providers.vagrant.settings import Settings
 
 OLDEST = (2, 3, 0)
@@ -44,7 +50,7 @@ def findings() -> Iterator[Finding]:
     needs = host.needs()
     for broken in needs.broken:
         yield Finding(State.NOTE, "a lab that cannot be read", broken)
-    yield box(chosen, _home() / "boxes")
+    yield from doctor_box.findings(chosen, _home() / "boxes")
     yield memory(needs, *host.memory_mb(host.read("/proc/meminfo")))
     ways: dict[str, Callable[[], Iterator[Finding]]] = {
         doctor_virtualbox.WAY: lambda: doctor_virtualbox.findings(found, needs),
@@ -104,28 +110,6 @@ def home(folder: Path) -> Finding:
         what = f"{folder} belongs to somebody else, perhaps because of a sudo vagrant"
         return Finding(State.LACKS, name, what, f'run: sudo chown -R "$USER": {folder}')
     return Finding(State.OK, name, str(folder))
-
-
-def box(chosen: Settings, boxes: Path) -> Finding:
-    """Whether the machines' box is in Vagrant's folder of boxes (lib/vagrant/box_collection.rb)."""
-    name, wanted = "box", " ".join(filter(None, (chosen.box_name, chosen.box_version)))
-    built = chosen.box == "built"
-    folders = (
-        f"{chosen.box_name.replace('/', '-VAGRANTSLASH-')}{'-*' if built else ''}/{chosen.box_version or '*'}"
-    )
-    if any(boxes.glob(f"{folders}/**/metadata.json")):
-        return Finding(State.OK, name, wanted)
-    if built:
-        return Finding(State.NOTE, name, f"{wanted} is not made yet", "run: ./lab box build", fix=_make_box)
-    what = f"{wanted} is not here yet; Vagrant fetches it from its catalogue for the first lab"
-    return Finding(State.NOTE, name, what, "where that cannot be reached: export LABGRADER_BOX=built")
-
-
-def _make_box() -> str:
-    from labgrader.providers.vagrant import VagrantProvider
-
-    VagrantProvider().prepare()
-    return "Made the box and gave it to Vagrant."
 
 
 def _home() -> Path:

@@ -6,7 +6,7 @@ import fcntl
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -19,6 +19,10 @@ from labgrader.providers.vagrant.doctor_virtualbox import disk
 
 WAY = "libvirt"
 URI = "qemu:///system"
+# libvirt-daemon-system has systemd's units and the group libvirt: libvirt-daemon alone is a program that
+# nothing starts. With it comes systemd-container, in the version of the archive's systemd: a Debian that
+# missed updates gets systemd's with it, which is no more than its own next upgrade. The tests, on machines
+# that nobody upgrades, do without it and start the daemon themselves (develop/vagrant_tests.py).
 PACKAGES = (
     "libvirt-daemon-system",
     "libvirt-daemon-driver-qemu",
@@ -33,7 +37,7 @@ DAEMONS = ("libvirtd.service", "virtqemud.service")
 POOL = Path("/var/lib/libvirt/images")
 QEMU = ("qemu-system-x86_64", "qemu-kvm", "/usr/libexec/qemu-kvm")
 MANAGEMENT = "10.121.0.0/24"
-UNSET = IPv4Network("192.0.2.0/24")  # what the Vagrantfile gives a card that the lab does not configure
+MANAGES = ("management",)  # whose the network for management is, in a clash
 KVM = "/dev/kvm"
 KVM_GET_API_VERSION = 0xAE00  # <linux/kvm.h>: _IO(KVMIO, 0x00), which answers 12
 KVM_API = 12
@@ -86,30 +90,32 @@ def emulation(usable: bool, why: str, driver: str) -> Finding:
 
 
 def judged(clash: Clash) -> Finding:
-    """What a clash with one of the machine's networks means for libvirt, whose bridges are on the host."""
+    """What a clash with one of the machine's networks means for libvirt.
+
+    Only the network for management has an address on the host. Those of the labs are «veryisolated»: a bridge
+    that vagrant-libvirt gives no address (create_networks.rb, private_network.xml.erb), so no route either.
+    """
     name = "addresses with libvirt"
+    if clash.labs != MANAGES:
+        harmless = "harmless, the labs' networks have no address on this machine"
+        return Finding(State.NOTE, name, f"{clash.words}; {harmless}")
+    another = "export LABGRADER_MANAGEMENT=10.X.0.0/24 with another X"
     if clash.hides_all:
-        remedy = f"leave {clash.place} while machines are up, or use --provider netns or VirtualBox"
-        if clash.labs == ("management",):
-            remedy = "export LABGRADER_MANAGEMENT=10.X.0.0/24 with another X"
-        return Finding(State.LACKS, name, clash.words, remedy)
+        return Finding(State.LACKS, name, clash.words, another)
     hidden = f"{clash.words}, of which these addresses cannot be reached while machines are up"
-    return Finding(State.NOTE, name, hidden)
+    return Finding(State.NOTE, name, hidden, another)
 
 
-def hidden_nameservers(
-    servers: Iterable[IPv4Address], networks: Mapping[IPv4Network, object]
-) -> list[Finding]:
-    """A note for each name server of the machine that a lab's bridge would hide."""
+def hidden_nameservers(servers: Iterable[IPv4Address], network: IPv4Network) -> list[Finding]:
+    """A note for each name server of the machine that the network for management would hide."""
     return [
         Finding(
             State.NOTE,
             "name server",
-            f"{server} is in {network}, a lab's network, and cannot be asked while libvirt has that lab up",
-            "use another name server, or --provider netns or VirtualBox",
+            f"{server} is in {network}, libvirt's network for management, and cannot be asked while it is up",
+            "export LABGRADER_MANAGEMENT=10.X.0.0/24 with another X",
         )
         for server in servers
-        for network in networks
         if server in network
     ]
 
@@ -211,11 +217,10 @@ def _addresses(needs: Needs, ours: Iterable[str]) -> Iterator[Finding]:
             State.LACKS, name, f"LABGRADER_MANAGEMENT={host.told(asked)} is no network", "write 10.121.0.0/24"
         )
         return
-    wanted = {**needs.networks, own: ("management",)}
-    if needs.unset:
-        wanted[UNSET] = needs.unset
-    found = [*map(judged, host.own_clashes(wanted, ours))]
-    found += hidden_nameservers(host.nameservers(host.read("/etc/resolv.conf")), wanted)
+    found = [*map(judged, host.own_clashes({**needs.networks, own: MANAGES}, ours))]
+    if all(finding.state is not State.LACKS for finding in found):
+        # Where this machine itself has that network, one finding is enough.
+        found += hidden_nameservers(host.nameservers(host.read("/etc/resolv.conf")), own)
     yield from found or [Finding(State.OK, name, "no network of a lab is one of this machine's")]
 
 
