@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from labgrader.providers.vagrant import box, cli, slots
@@ -52,7 +53,7 @@ def _add(words: list[str], hypervisor: str, log_folder: Path) -> None:
 def masters() -> list[str]:
     """The UUIDs of the VirtualBox machines that clones of the boxes built here are linked to."""
     found = []
-    for path in _folder().glob(f"{FAMILY.replace('/', SLASH)}-*/0/virtualbox/master_id"):
+    for path in _places(f"{FAMILY}-*", "0", "virtualbox", "master_id"):
         with contextlib.suppress(OSError):
             found.append(path.read_text().strip())
     return found
@@ -74,4 +75,11 @@ def _folder() -> Path:
 
 def added(name: str, hypervisor: str, version: str = "0") -> bool:
     """Whether Vagrant has the box already; seen in its folder, because asking it takes more than a second."""
-    return (_folder() / name.replace("/", SLASH) / version / hypervisor / "metadata.json").is_file()
+    return any(path.is_file() for path in _places(name, version, hypervisor, "metadata.json"))
+
+
+def _places(name: str, version: str, hypervisor: str, file: str) -> Iterator[Path]:
+    """Where a file of the box would be; since Vagrant 2.4 a folder for the architecture lies between."""
+    folder = f"{name.replace('/', SLASH)}/{version}"
+    for between in ("", "*/"):
+        yield from _folder().glob(f"{folder}/{between}{hypervisor}/{file}")
