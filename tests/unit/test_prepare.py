@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +155,74 @@ def test_selinux_warns_and_does_not_refuse(before: str, after: str) -> None:
     changed = edited("permissive", before)
     assert [line for line in changed.splitlines() if line.startswith("SELINUX=")] == [after]
     assert edited("permissive", changed) == changed
+
+
+# Stands for each program that the preparation calls: notes the call, and whether the swap file is there.
+NOTES = """#!/bin/sh
+set -- "${0##*/}" "$@"
+test -e "$SWAP" && set -- "with swap:" "$@"
+echo "$*" >> "$CALLS"
+case " $FAILS " in *" ${0##*/} "*) exit 1 ;; esac
+"""
+INSTALL = (
+    "import sys; sys.path[:0] = [{vm!r}, {lib!r}]; import prepare_el; prepare_el.SWAP_MB = 1\n"
+    "prepare_el.install(['bind', 'xinetd'], {swap!r}, {meminfo!r})"
+)
+SMALL = "MemTotal:         498268 kB\nMemFree: 9 kB\nSwapTotal:             0 kB\n"
+LARGE = "MemTotal:         998268 kB\nMemFree: 9 kB\nSwapTotal:       1048576 kB\n"
+
+
+def installed(folder: Path, meminfo: str, fails: str = "rpm") -> list[str]:
+    """The commands that installing two packages takes; those of `fails` end with 1."""
+    (folder / "bin").mkdir()
+    for name in ("rpm", "dnf", "mkswap", "swapon", "swapoff"):
+        (folder / "bin" / name).write_text(NOTES)
+        (folder / "bin" / name).chmod(0o755)
+    (folder / "meminfo").write_text(meminfo)
+    paths = {"swap": str(folder / "swap"), "meminfo": str(folder / "meminfo")}
+    environment = {
+        **os.environ,
+        "PATH": f"{folder}/bin:/usr/bin:/bin",
+        "CALLS": str(folder / "calls"),
+        "SWAP": paths["swap"],
+        "FAILS": fails,
+    }
+    code = INSTALL.format(vm=str(VM), lib=str(GUEST / "lib"), **paths)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode != 0) == ("dnf" in fails), done.stderr
+    assert not (folder / "swap").exists()
+    return (folder / "calls").read_text().splitlines()
+
+
+def test_what_is_installed_is_not_asked_of_an_archive_that_nobody_reaches_any_more(tmp_path: Path) -> None:
+    assert installed(tmp_path, SMALL, fails="none") == ["rpm -q --quiet --whatprovides bind xinetd"]
+
+
+@pytest.mark.parametrize("fails", ["rpm", "rpm dnf"])
+def test_dnf_has_memory_enough_and_what_it_was_given_goes_again(tmp_path: Path, fails: str) -> None:
+    swap = tmp_path / "swap"
+    assert installed(tmp_path, SMALL, fails)[1:] == [
+        f"with swap: mkswap {swap}",
+        f"with swap: swapon {swap}",
+        "with swap: dnf -y -q install bind xinetd",
+        f"with swap: swapoff {swap}",
+    ]
+
+
+def test_where_there_is_memory_none_is_added(tmp_path: Path) -> None:
+    assert installed(tmp_path, LARGE)[1:] == ["dnf -y -q install bind xinetd"]
+
+
+def test_no_network_script_asks_who_has_an_address(tmp_path: Path) -> None:
+    """As initscripts 10 reads it (network-functions, expand_config), by the shell that it is written for."""
+    path = tmp_path / "network"
+    path.write_text(edited("without_questions", (GUEST / "rootfs/etc/sysconfig/network").read_text()))
+    assert edited("without_questions", path.read_text()) == path.read_text()
+    script = (
+        '. "$1"; ARPCHECK2=yes; echo "$NETWORKING${number-}"; '
+        "for idx in '' {0..255}; do eval echo '$'ARPCHECK$idx; done | sort | uniq -c"
+    )
+    done = subprocess.run(["bash", "-euc", script, "bash", str(path)], capture_output=True, text=True)
+    assert done.stdout.split() == ["yes", "256", "no", "1", "yes"], done.stderr

@@ -8,6 +8,7 @@ import os
 import runpy
 import shutil
 
+import accounts
 import contract
 import prepare
 import systemd
@@ -31,6 +32,8 @@ def carry_out(given):
     # Its own links stay until this moment: from here on the machine is prepared, or is prepared again.
     for name in COMMANDS:
         _program("/usr/sbin/" + name, os.path.join(prepare.HERE, "shutdown.sh"))
+    known = runpy.run_path(os.path.join(prepare.GUEST, "install.py"))
+    accounts.free(accounts.numbers(known["ACCOUNTS"]))
     prepare.install()
     prepare.keep(given)
     contract.write("/etc/fstab", "# The first process mounts what a lab's machine needs.\n")
