@@ -59,6 +59,8 @@ def read(path: Path) -> str:
         ({"disk_mb": None}, "disk_mb"),
         ({"machine_id": "0" * 31}, "machine_id"),
         ({"host_key": 3}, "host_key"),
+        ({"forward": True}, "taken"),
+        ({"forward": "yes"}, "forward"),
     ],
 )
 def test_settings(change: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Makes a virtual machine one of a lab's: ``python3 prepare.py SETTINGS.json``, as root, any number of times.
 
 Settings: {"hostname", "interfaces": [{"mac", "name"}], "disk_mb", "host_key", "authorized_key",
-"machine_id"}; the last three may be "": then the machine keeps or makes its own. On the project's own box
+"machine_id"}; the last three may be "": then the machine keeps or makes its own. "forward" (false if it is not
+there): whether it forwards packets, for a system whose own services decide that. On the project's own box
 all of it holds at once; on a machine with another system, from the next start on. Python 3.6 syntax,
 standard library only.
 """
@@ -45,6 +46,8 @@ def read_settings(path):
         raise ValueError("%s gives two interfaces the same name." % path)
     if not isinstance(given.get("disk_mb"), int) or not 1 <= given["disk_mb"] <= 65536:
         raise ValueError("%s: disk_mb is a number of megabytes." % path)
+    if not isinstance(given.get("forward", False), bool):
+        raise ValueError("%s: forward is true or false." % path)
     for key in ("host_key", "authorized_key", "machine_id"):
         if not isinstance(given.get(key, ""), str):
             raise ValueError("%s: %s is a text, or empty." % (path, key))

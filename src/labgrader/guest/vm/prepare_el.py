@@ -36,6 +36,10 @@ NETWORK = "/etc/sysconfig/network"
 # asks nobody; an ifcfg file that says otherwise is obeyed.
 NO_QUESTIONS = "for number in '' {0..255}; do eval \"ARPCHECK$number=no\"; done; unset number\n"
 SYSCTL = "net.ipv6.conf.all.disable_ipv6 = 1\nnet.ipv6.conf.default.disable_ipv6 = 1\n"
+# The service network switches forwarding off when it stops, and does what stands here when it starts.
+FORWARD = "net.ipv4.ip_forward = 1\n"
+# Checks start a service anew as often as they like: systemd would refuse the sixth time within ten seconds.
+NO_START_LIMIT = "[Manager]\nDefaultStartLimitIntervalSec=0\n"
 
 
 def carry_out(given):
@@ -43,12 +47,13 @@ def carry_out(given):
     install(PACKAGES.split())
     contract.lay(prepare.GUEST, lambda name: name in LAID or name.startswith("usr/lib/labgrader/"))
     _edit(NETWORK, without_questions)
+    _edit("/etc/selinux/config", permissive)
+    systemd.run(["setenforce", "0"], check=False)  # where it is off already, there is nothing to set
     _accounts()
     for path in ("/etc/pam.d/login", "/etc/pam.d/remote"):
         _edit(path, with_securetty)
-    _edit("/etc/selinux/config", permissive)
-    systemd.run(["setenforce", "0"], check=False)  # where it is off already, there is nothing to set
-    contract.write("/etc/sysctl.d/90-labgrader.conf", SYSCTL)
+    contract.write("/etc/sysctl.d/90-labgrader.conf", SYSCTL + (FORWARD if given.get("forward") else ""))
+    contract.write("/etc/systemd/system.conf.d/90-labgrader.conf", NO_START_LIMIT)
     contract.write("/etc/motd", "")
     os.makedirs("/var/git", 0o755, exist_ok=True)
     for name, text in systemd.UNITS.items():

@@ -67,7 +67,6 @@ def reset(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Acces
         with host_lock.held(say):
             for name in names:
                 _restore(slot, settings, name)
-            # A forwarded port that somebody else took meanwhile was exchanged for another.
             reached = _reach(slot, settings, names)
     else:
         with ThreadPoolExecutor(RESTORES_AT_ONCE) as pool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labgrader.errors import LabError
@@ -22,6 +23,8 @@ TOP = Path(__file__).resolve().parents[4]
 VAGRANTFILE = TOP / "Vagrantfile"
 GUEST = Path(__file__).resolve().parents[2] / "guest"
 SNAPSHOT = "ready"
+# Below what Linux gives to clients by itself (ip_local_port_range), above what services have.
+PORTS = range(20000, 30000)
 
 
 def key(topology: Topology, limits: Limits, settings: Settings) -> str:
@@ -52,18 +55,29 @@ def write(slot: Slot, topology: Topology, limits: Limits, settings: Settings) ->
             "machines": [
                 {
                     **_machine(machine),
+                    "ssh_port": port,
                     "settings": {
                         "host_key": hosts[machine.name].private,
                         "authorized_key": client.public,
                         "machine_id": secrets.token_hex(16),
                     },
                 }
-                for machine in topology.machines
+                for machine, port in zip(topology.machines, _ports(slot), strict=False)
             ],
         },
     )
     slot.write("keys.json", {name: pair.public for name, pair in hosts.items()})
     slot.write("slot.json", {**slot.read("slot.json"), "hypervisor": settings.hypervisor})
+
+
+def _ports(slot: Slot) -> Iterator[int]:
+    """Ports of this machine for the slot's SSH, hardly ever those of another slot, whoever's it is.
+
+    A snapshot keeps its port, and Vagrant gives a machine that it restores no other one: with the port that
+    Vagrant gives to all, two labs that were not made side by side could never be used side by side.
+    """
+    first = int(slot.id, 16)
+    return (PORTS[(first + number) % len(PORTS)] for number in itertools.count())
 
 
 def _machine(machine: Machine) -> dict[str, object]:
@@ -72,6 +86,7 @@ def _machine(machine: Machine) -> dict[str, object]:
         "hostname": machine.hostname,
         "memory_mb": machine.memory_mb,
         "cpus": machine.cpus,
+        "forward": machine.forward,
         "interfaces": [
             {
                 "name": nic.name,
