@@ -119,6 +119,17 @@ def test_lock_is_never_followed_elsewhere(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+def test_lock_is_where_every_user_may_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LABGRADER_LOCK_FOLDER")
+    monkeypatch.setattr(host_lock, "FOLDER", tmp_path / "lock")
+    monkeypatch.setattr(host_lock, "ELSE", tmp_path / "tmp")
+    assert host_lock.path().parent == tmp_path / "tmp", "there is none"
+    (tmp_path / "lock").mkdir()
+    for mode, folder in ((0o755, "tmp"), (0o1777, "lock")):
+        (tmp_path / "lock").chmod(mode)
+        assert host_lock.path().parent == tmp_path / folder
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
