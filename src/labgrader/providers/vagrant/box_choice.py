@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,13 +51,26 @@ def _add(words: list[str], hypervisor: str, log_folder: Path) -> None:
     )
 
 
-def masters() -> list[str]:
-    """The UUIDs of the VirtualBox machines that clones of the boxes built here are linked to."""
-    found = []
-    for path in _places(f"{FAMILY}-*", "0", "virtualbox", "master_id"):
+def masters(name: str = f"{FAMILY}-*") -> list[str]:
+    """The UUIDs of the VirtualBox machines that clones are linked to: of the boxes built here, or of `name`."""
+    return [text.strip() for text in _texts(name, "master_id")]
+
+
+def own_names(name: str) -> list[str]:
+    """What VirtualBox calls a machine that it imports from the box, whatever its version: its OVF says so."""
+    found = {
+        match[1]
+        for text in _texts(name, "box.ovf")
+        for match in [re.search(r'<VirtualSystem\s[^>]*?\bid="([^"]+)"', text)]
+        if match
+    }
+    return sorted(found)
+
+
+def _texts(name: str, file: str) -> Iterator[str]:
+    for path in _places(name, "*", "virtualbox", file):
         with contextlib.suppress(OSError):
-            found.append(path.read_text().strip())
-    return found
+            yield path.read_text(encoding="utf-8", errors="replace")
 
 
 def forget_built() -> list[str]:

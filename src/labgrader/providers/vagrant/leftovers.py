@@ -22,9 +22,10 @@ from labgrader.printable import printable
 OURS = re.compile(r"labgrader-(?P<slot>[0-9a-f]{8})-[A-Za-z0-9.-]+\Z")
 MANAGEMENT = "labgrader-mgmt"
 LISTED = re.compile(r'"(?P<name>[^"]*)" \{(?P<uuid>[0-9a-f-]{36})\}\s*\Z')
-# What Vagrant names a linked clone until it is renamed (plugins/providers/virtualbox/driver/version_5_0.rb),
-# and the machine that our own box's clones are linked to.
-UNNAMED = re.compile(r"(temp_clone|labgrader-debian[A-Za-z0-9.-]*)_\d+_\d+\Z")
+# What Vagrant names a linked clone until it is renamed, and after these words the machine that clones of a box are
+# linked to: the box's own name, and digits (plugins/providers/virtualbox/driver/version_5_0.rb).
+DIGITS = r"(_\d+){2,3}"
+CLONE = "temp_clone"
 BOX_DISK = re.compile(r"labgrader-VAGRANTSLASH-.*_vagrant_box_image_")
 COMMAND_S = 120.0
 END_S = 10.0
@@ -55,15 +56,18 @@ def remove(hypervisor: str, prefix: str) -> list[str]:
     return _remove_virtualbox(lambda name: name.startswith(prefix))
 
 
-def remove_unnamed(known: Iterable[str], masters: Iterable[str]) -> list[str]:
+def remove_unnamed(known: Iterable[str], masters: Iterable[str], boxes: Iterable[str]) -> list[str]:
     """Remove VirtualBox's unfinished clones and imports: passing names that were not there before.
 
     known: the UUIDs from before, read under the host's lock. masters: what a box's clones are linked to.
+    boxes: the names that the imported boxes have by themselves.
     """
-    spared = {*known, *masters}
+    # What runs was finished, whatever it is called.
+    spared = {*known, *masters, *(uuid for _name, uuid in _virtualbox("runningvms"))}
+    passing = re.compile("|".join(re.escape(own) + DIGITS for own in (CLONE, *boxes)))
     removed = []
     for name, uuid in _virtualbox():
-        if UNNAMED.match(name) and uuid not in spared:
+        if passing.fullmatch(name) and uuid not in spared:
             _remove_machine(uuid)
             removed.append(f"machine {name} (unfinished)")
     return removed
@@ -113,8 +117,9 @@ def end_orphans(machines_file: Path) -> list[str]:
                     b"\0"
                 ):
                     name = (entry / "comm").read_text(errors="replace").strip()
-                    # The machines themselves are the hypervisor's to end; they hold their disks' locks.
-                    if not name.startswith(("qemu", "VBox")):
+                    # The machines themselves are the hypervisor's to end; they hold their disks' locks. So is
+                    # VirtualBox's service, which the first VBoxManage starts for all.
+                    if name == "VBoxManage" or not name.startswith(("qemu", "VBox")):
                         _end(int(entry.name))
                         said.append(f"process {entry.name} ({printable(name, 40)})")
     return said

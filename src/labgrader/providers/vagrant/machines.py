@@ -21,6 +21,7 @@ SNAPSHOT_S = 300.0
 DESTROY_S = 300.0
 SSH_S = 60.0
 RESTORES_AT_ONCE = 2
+BEFORE = "before.json"  # what VirtualBox had when the machines were begun
 IDENTIFY = "hostname && cat /etc/machine-id && date -u -s @{now:.2f} > /dev/null"
 
 
@@ -32,7 +33,8 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
     with host_lock.held(say):
         slot.write("slot.json", {**slot.read("slot.json"), "versions": versions(settings)})
         if settings.hypervisor == "virtualbox":
-            slot.write("before.json", {"machines": leftovers.virtualbox_machines()})
+            before = {"machines": leftovers.virtualbox_machines(), "boxes": [settings.box_name]}
+            slot.write(BEFORE, before)
         deadline_s = UP_S + settings.boot_timeout_s * len(names)
         vagrant(slot, settings, "up", "--provider", settings.hypervisor, deadline_s=deadline_s)
         if settings.box != "built":
@@ -41,10 +43,16 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
         reached = _reach(slot, settings, names)
         slot.write("reached.json", {name: list(place) for name, place in _places(reached).items()})
         _identify(slot, reached)
-        for name in names:
-            vagrant(slot, settings, "snapshot", "save", "--force", name, SNAPSHOT, deadline_s=SNAPSHOT_S)
+        _save(slot, settings, names)
     say(f"The machines are ready ({time.monotonic() - begun:.0f} s).")
     return reached
+
+
+def _save(slot: Slot, settings: Settings, names: list[str]) -> None:
+    """Keep the machines as they are. From now on nothing unfinished is this slot's: see _remove_unfinished."""
+    for name in names:
+        vagrant(slot, settings, "snapshot", "save", "--force", name, SNAPSHOT, deadline_s=SNAPSHOT_S)
+    (slot.folder / BEFORE).unlink(missing_ok=True)
 
 
 def versions(settings: Settings) -> dict[str, str]:
@@ -106,8 +114,12 @@ def remove(slot: Slot) -> list[str]:
 def _remove_unfinished(slot: Slot, hypervisor: str) -> list[str]:
     """What a killed creation leaves under names that are not the slot's."""
     if hypervisor == "virtualbox":
-        before = slot.read("before.json").get("machines")
-        return [] if before is None else leftovers.remove_unnamed(before, box_choice.masters())
+        before = slot.read(BEFORE)
+        if "machines" not in before:
+            return []
+        # Somebody else's box is as good a master as ours.
+        boxes = [own for name in before.get("boxes", []) for own in box_choice.own_names(name)]
+        return leftovers.remove_unnamed(before["machines"], box_choice.masters("*"), boxes)
     # A box's disk that was being copied looks like a whole one; it is copied again in seconds.
     alone = [path.name for path in slots.root().iterdir() if slots.ID.match(path.name)] == [slot.id]
     return leftovers.remove_box(hypervisor, ()) if alone else []
