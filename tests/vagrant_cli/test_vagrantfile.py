@@ -118,3 +118,18 @@ def test_by_hand_it_is_the_same_machines_on_vagrant_s_own_port(tmp_path: Path) -
         assert {key: mine[key] for key in mine.keys() - secret} == {
             key: told[key] for key in told.keys() - secret
         }
+
+
+@pytest.mark.parametrize(("hypervisor", "loaded"), [("virtualbox", "false"), ("libvirt", "true")])
+def test_no_plug_in_meddles_with_machines_of_virtualbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hypervisor: str, loaded: str
+) -> None:
+    text = 'puts "loaded: #{Vagrant.has_plugin?("vagrant-libvirt")}"\n'
+    (tmp_path / "Vagrantfile").write_text(text + 'Vagrant.configure("2") { |c| c.vm.box = "a/b" }\n')
+    monkeypatch.setattr(project, "TOP", tmp_path)
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    slot, _ = slots.claim("a key", LAB)
+    chosen = settings.read({"VAGRANT_DEFAULT_PROVIDER": hypervisor})
+    said = project.vagrant(slot, chosen, "list-commands", deadline_s=60).text
+    assert f"loaded: {loaded}" in said

@@ -120,6 +120,9 @@ def environment(slot: Slot, settings: Settings) -> dict[str, str]:
         "LABGRADER_BOX_NAME": settings.box_name,
         "LABGRADER_BOOT_TIMEOUT": str(settings.boot_timeout_s),
     }
+    if settings.hypervisor == "virtualbox":
+        # Some plug-ins act on every machine: vagrant-vbguest would have packages from an archive to build with.
+        told["VAGRANT_NO_PLUGINS"] = "1"
     if settings.driver:
         told["LABGRADER_LIBVIRT_DRIVER"] = settings.driver
     return told
