@@ -363,12 +363,14 @@ def test_one_remedy_for_two_findings_is_carried_out_once() -> None:
 
 @only_root
 def test_a_user_without_subordinate_ids_is_told_what_grants_some(tmp_path: Path) -> None:
-    done = _as_nobody(tmp_path, "")
+    (tmp_path / "granted").write_text("somebody:100000:65536\n")
+    setup = "\n".join(f"mount --bind {tmp_path}/granted /etc/{name}" for name in ("subuid", "subgid"))
+    done = _as_nobody(tmp_path, setup)
     assert done.returncode == 1
     assert lines_of(done)["subordinate ids"] == (
         "lacks  subordinate ids: /etc/subuid grants nobody no 65536 subordinate ids, which a lab's hosts "
         "need; have an administrator run: sudo usermod "
-        "--add-subuids 100000-165535 --add-subgids 100000-165535 nobody"
+        "--add-subuids 165536-231071 --add-subgids 165536-231071 nobody"
     )
 
 

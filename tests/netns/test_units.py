@@ -41,20 +41,31 @@ def test_subordinate_ids(tmp_path: Path, content: str, first: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"\xff\xfe\x00\x01", b"somebody:100000:65536\n", b"a:0:1\n" * 10000]
+    ("content", "ids_that_are_free"),
+    [
+        (None, "100000-165535"),
+        (b"", "100000-165535"),
+        (b"\xff\xfe\x00\x01", "100000-165535"),
+        (b"a:0:1\n" * 10000, "100000-165535"),
+        # As adduser(8) gave them to whoever was there before.
+        (b"somebody:100000:65536\n", "165536-231071"),
+        (b"b:165536:65536\na:100000:65536\n", "231072-296607"),
+        (b"a:99999:2\nb:200000:1\n", "100001-165536"),
+        (b"a:165000:1000\nb:231535:9\n", "231544-297079"),
+    ],
 )
-def test_no_subordinate_ids_is_told_with_the_command_that_grants_some(
-    tmp_path: Path, content: bytes | None
+def test_no_subordinate_ids_is_told_with_the_command_that_grants_some_that_nobody_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, ids_that_are_free: str
 ) -> None:
+    monkeypatch.setattr(ids, "FILES", (str(tmp_path / "subuid"), str(tmp_path / "subgid")))
     path = tmp_path / "subgid"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(LabError) as caught:
         ids._subordinate(str(path))
     assert str(path) in caught.value.message
-    assert (
-        f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {NAME}" in caught.value.message
-    )
+    free = ids_that_are_free
+    assert caught.value.message.endswith(f"sudo usermod --add-subuids {free} --add-subgids {free} {NAME}")
 
 
 @pytest.fixture
