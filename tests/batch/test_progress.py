@@ -75,6 +75,22 @@ def test_a_terminal_has_one_line_that_is_rewritten(monkeypatch: pytest.MonkeyPat
     assert text.endswith(" \rA worker died.\n")
 
 
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_terminal_shows_the_rate_and_the_time_left_of_a_large_class(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    clock, stream = Clock(), Terminal()
+    progress = Progress(3000, stream, clock=clock, environment={"TERM": "xterm"})
+    feed(progress, clock, [None] * 99, 0.0)
+    seen: list[Report | None] = [reports.FULL_MARKS] * 1000 + [reports.REJECTED] * 1000
+    feed(progress, clock, [*seen, *[reports.INCOMPLETE] * 12], 0.54)
+    last = stream.getvalue().rpartition("\r")[2].rstrip()
+    assert len(last) < columns
+    for part in ("2111", "3000", "1000 pass", "1000 fail", "12 incomplete", "99 ", "; 111", " 8 min left"):
+        assert part in last
+
+
 def test_a_terminal_that_cannot_rewrite_is_as_a_file() -> None:
     clock, stream = Clock(), Terminal()
     feed(Progress(9, stream, clock=clock, environment={"TERM": "dumb"}), clock, [reports.FULL_MARKS] * 3, 1.0)

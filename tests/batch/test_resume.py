@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labgrader.batch import files, folder, store
+from labgrader.batch import files, folder, store, tables
 from labgrader.errors import LabError
 from tests.batch.canned import Canned, grade, hand_in, scores
+from tests.batch.gradings import ROOT
 
 STUDENTS = {"ann": "good", "bob": "bad", "cleo": "good"}
 SCORES = {"ann": 100.0, "bob": 60.0, "cleo": 100.0}
@@ -119,8 +123,19 @@ def test_a_log_that_was_cut_off_anywhere(tmp_path: Path, students: Path) -> None
         shutil.copytree(tmp_path / "whole", copy)
         os.truncate(copy / "run.sqlite-wal", cut)
         (copy / "run.sqlite-shm").unlink()
+        if not holds_tables(copy, tmp_path / "look"):
+            shutil.rmtree(copy / "reports")  # which are written when the log is on the disk
         asked.add(len(goes_on_to_the_same(copy, students)))
     assert asked == {0, 1, 2, 3}
+
+
+def holds_tables(run: Path, scratch: Path) -> bool:
+    """Whether SQLite finds tables in RUN; asked of a copy, for it changes what it opens."""
+    shutil.copytree(run, scratch)
+    with contextlib.closing(sqlite3.connect(scratch / "run.sqlite")) as connection:
+        found = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] > 0
+    shutil.rmtree(scratch)
+    return found
 
 
 def modes(run: Path) -> dict[str, set[int]]:
@@ -190,3 +205,39 @@ def test_a_damaged_database_is_told_and_not_written_over(tmp_path: Path, student
         grade(run, students, Canned())
     assert (run / "run.sqlite").read_bytes() == data
     assert len(list((run / "reports").iterdir())) == len(STUDENTS)
+
+
+def test_reports_without_what_they_were_made_from_are_left_alone(tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    before = {path.name: path.read_bytes() for path in (run / "reports").iterdir()}
+    (run / "run.sqlite").write_bytes(b"")
+    with pytest.raises(LabError, match=r"damaged \(it is empty, and reports are there\)"):
+        grade(run, students, Canned())
+    assert {path.name: path.read_bytes() for path in (run / "reports").iterdir()} == before
+
+
+@pytest.mark.parametrize("change", ["UPDATE about SET value = '{'", "UPDATE student SET entry = '{}'"])
+def test_damage_that_only_we_can_see_is_told_as_such(change: str, tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    with contextlib.closing(sqlite3.connect(run / "run.sqlite", isolation_level=None)) as connection:
+        connection.execute(change)
+    with (
+        pytest.raises(LabError, match=r"run\.sqlite is damaged .*Move it away"),
+        store.opened(run, write=False) as kept,
+    ):
+        tables.results(kept)
+
+
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -P -m labgrader report "$1"'
+
+
+def test_what_may_not_be_written_can_be_read(tmp_path: Path, students: Path) -> None:
+    run = tmp_path / "run"
+    grade(run, students, Canned())
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh", run, sys.executable]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    told = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("tcp-server: 3 students: 2 with full marks, 1 with marks lost.")

@@ -13,6 +13,7 @@ from labgrader.model.results import Report, Status
 
 REDRAW_S = 0.2
 LINE_EVERY_S = 60.0
+MISSING = "without a submission"
 WINDOW = 60  # the rate is that of the last so many, for the slow ones may come in a row
 
 
@@ -41,7 +42,7 @@ class Progress:
         """One student is done; `report` is None for one with a problem, `graded` says if it took a lab."""
         self._incomplete.discard(student)
         if report is None:
-            self._counts["without a submission"] += 1
+            self._counts[MISSING] += 1
         elif report.status is Status.INCOMPLETE:
             self._incomplete.add(student)
         else:
@@ -57,7 +58,7 @@ class Progress:
             return
         if self._rewrites:
             self._next = now + REDRAW_S
-            self._draw(self.line())
+            self._draw()
         else:
             self._next = now + LINE_EVERY_S
             print(self.line(), file=self._stream, flush=True)
@@ -70,22 +71,25 @@ class Progress:
     def close(self) -> None:
         """The last line stays, on a terminal."""
         if self._rewrites and self._shown:
-            self._draw(self.line())
+            self._draw()
             print(file=self._stream, flush=True)
             self._shown = 0
 
-    def line(self) -> str:
-        """How far it is: `120 of 300 done: 80 passing, 40 failing, 0 incomplete; 63 a minute, 3 min left`."""
-        done = sum(self._counts.values()) + len(self._incomplete)
-        parts = [f"{self._counts['passing']} passing", f"{self._counts['failing']} failing"]
-        parts += [f"{len(self._incomplete)} incomplete"]
-        if self._counts["without a submission"]:
-            parts.append(f"{self._counts['without a submission']} without a submission")
-        line = f"{done} of {self._total} done: {', '.join(parts)}"
+    def line(self, *, short: bool = False) -> str:
+        """How far it is: `120 of 300 done: 80 passing, 40 failing, 0 incomplete; 63 a minute, 3 min left`.
+
+        In short `120/300: 80 pass, 40 fail, 0 incomplete; 63/min, 3 min left`.
+        """
+        counts, missing = self._counts, self._counts[MISSING]
+        done = sum(counts.values()) + len(self._incomplete)
+        passing, failing, absent = ("pass", "fail", "missing") if short else ("passing", "failing", MISSING)
+        line = f"{done}/{self._total}: " if short else f"{done} of {self._total} done: "
+        line += f"{counts['passing']} {passing}, {counts['failing']} {failing}, "
+        line += f"{len(self._incomplete)} incomplete" + (f", {missing} {absent}" if missing else "")
         rate = self._rate()
         if rate is None:
             return line
-        line += f"; {rate * 60:.0f} a minute"
+        line += f"; {rate * 60:.0f}{'/min' if short else ' a minute'}"
         return line + (f", {_duration((self._total - done) / rate)} left" if done < self._total else "")
 
     def _rate(self) -> float | None:
@@ -93,8 +97,11 @@ class Progress:
         passed = self._clock() - self._finished[0]
         return (len(self._finished) - 1) / passed if len(self._finished) > 1 and passed > 0 else None
 
-    def _draw(self, text: str) -> None:
-        text = text[: max(20, shutil.get_terminal_size().columns - 1)]
+    def _draw(self) -> None:
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        text = self.line()
+        # What would be cut off is the rate and the time left.
+        text = (text if len(text) <= width else self.line(short=True))[:width]
         self._stream.write("\r" + text.ljust(self._shown))
         self._stream.flush()
         self._shown = len(text)

@@ -17,32 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from labgrader.batch import files
+from labgrader.batch.database import address, prepare, readable, told
 from labgrader.batch.folder import DATABASE, REPORTS
-from labgrader.errors import LabError, UsageError
+from labgrader.errors import LabError
 from labgrader.model.class_results import Row
 from labgrader.model.results import Report, Status
-
-VERSION = 1
-SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE student (
-    id TEXT PRIMARY KEY,
-    place INTEGER NOT NULL,      -- in the tables
-    entry TEXT NOT NULL,         -- what was handed in, as JSON, without report
-    settled INTEGER NOT NULL,    -- the last grading that came as far as this student
-    seen INTEGER NOT NULL        -- the last grading whose class had this student
-) WITHOUT ROWID;
-CREATE TABLE judging (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    student TEXT NOT NULL,
-    submission TEXT NOT NULL, lab TEXT NOT NULL, parameters TEXT NOT NULL,  -- these five: what the report
-    provider TEXT NOT NULL, grader TEXT NOT NULL,                           -- is final for
-    status TEXT NOT NULL,
-    report TEXT NOT NULL         -- JSON
-);
-CREATE INDEX judging_of ON judging (student, number);
-"""
-
 
 @dataclass(frozen=True)
 class Key:
@@ -109,8 +88,11 @@ class Store:
         files.write(self.report_path(student), text.encode())
 
     def settle(self, student: str) -> None:
-        """Nothing is left to do for this student in this grading."""
-        with self._transaction():
+        """Nothing is left to do for this student in this grading.
+
+        A power cut may take it back: the next grading comes here again, and finds what it found.
+        """
+        with self._transaction(synced=False):
             self._settle(student)
 
     def end(self, finished: str) -> None:
@@ -130,7 +112,9 @@ class Store:
 
     def about(self) -> dict[str, Any]:
         """The facts about the last grading."""
-        return {name: json.loads(value) for name, value in self._rows("SELECT name, value FROM about")}
+        found = self._rows("SELECT name, value FROM about")
+        with readable(self.folder):
+            return {name: json.loads(value) for name, value in found}
 
     def final(self, student: str, key: Key) -> Judging | None:
         """The latest judging of the student that is final for `key`."""
@@ -160,7 +144,8 @@ class Store:
         """The class in its order: the row without a report, whether it is settled, whether still in it."""
         now = self.grading
         found = self._rows("SELECT entry, settled, seen FROM student ORDER BY place, id")
-        return [(_row(entry), settled == now, seen == now) for entry, settled, seen in found]
+        with readable(self.folder):
+            return [(_row(entry), settled == now, seen == now) for entry, settled, seen in found]
 
     def given(self) -> dict[str, str]:
         """The ids of all students by what each was given for; who is in the class now comes first."""
@@ -194,8 +179,10 @@ class Store:
         self._connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", items)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with _told(self.folder):
+    def _transaction(self, *, synced: bool = True) -> Iterator[None]:
+        with told(self.folder):
+            # Full: a report that was told as kept is there after a power cut. It costs one fsync a report.
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -206,7 +193,7 @@ class Store:
                 raise
 
     def _rows(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        with _told(self.folder):
+        with told(self.folder):
             return self._connection.execute(statement, tuple(values)).fetchall()
 
     def _judging(self, row: tuple[Any, ...]) -> Judging:
@@ -230,49 +217,16 @@ def opened(folder: Path, *, write: bool) -> Iterator[Store]:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE))
         for one in folder.glob(f"{path.name}*"):
             files.close_to_others(one)
-    with _told(folder):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+    with told(folder):
+        connection = sqlite3.connect(address(path, write), uri=True, isolation_level=None, timeout=10.0)
     try:
         store = Store(folder, connection)
-        with _told(folder):
-            _prepare(connection, path, write)
+        with told(folder):
+            prepare(connection, path, write)
         yield store
     finally:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, write: bool) -> None:
-    # Full: a report that was told as kept is there after a power cut. It costs one fsync a report.
-    connection.execute("PRAGMA synchronous = FULL")
-    if not write:
-        connection.execute("PRAGMA query_only = ON")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version == 0 and not names and write:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version > VERSION:
-        raise UsageError(f"{path} was made by a newer labgrader; use that one, or another folder.")
-    elif version != VERSION or not {"about", "student", "judging"} <= names:
-        raise UsageError(f"{path} holds no grading; name another folder.")
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """SQLite's failures as ours, with what to do."""
-    path = folder / DATABASE
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise LabError(
-            f"{path}: {error}. What was graded until now is kept; mend that, and the same command goes on."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise LabError(
-            f"{path} is damaged ({error}). Move it away and grade into a new folder; the reports in "
-            f"{folder / REPORTS} are not touched by that."
-        ) from error
 
 
 def _text(report: Mapping[str, Any]) -> str:
