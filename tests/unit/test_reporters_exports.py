@@ -17,7 +17,7 @@ from tests.unit.test_reporters_templates import BOM, CANVAS, ENGLISH, canvas_imp
     ("cell", "said"), [("EX", "is excused"), ("ex", "is excused"), ("N/A", "not have this assignment")]
 )
 def test_who_is_excused_in_canvas_stays_excused_and_is_told(cell: str, said: str) -> None:
-    export = CANVAS.replace("Lab 1, and Lab 2\",9,,90", f"Lab 1, and Lab 2\",9,{cell},90")
+    export = CANVAS.replace('Lab 1, and Lab 2",9,,90', f'Lab 1, and Lab 2",9,{cell},90')
     written = canvas.render(CLASS, export.encode(), "TCP server")
     found = canvas_imports(written.files["canvas.csv"], "TCP server (42)")
     assert found[501] == cell and found[502] == "7.5"
@@ -44,7 +44,11 @@ def test_a_column_that_is_not_there_is_told_in_one_sentence_before_anything_is_g
 
 
 def test_an_export_is_known_by_itself_and_any_other_file_by_its_first_line(tmp_path: Path) -> None:
-    contents = {"canvas": CANVAS.encode(), "moodle": ENGLISH.encode(), "other": f"{BOM}a,b,c\n1,2,3\n".encode()}
+    contents = {
+        "canvas": CANVAS.encode(),
+        "moodle": ENGLISH.encode(),
+        "other": f"{BOM}a,b,c\n1,2,3\n".encode(),
+    }
     paths = {name: tmp_path / f"{name}.csv" for name in contents}
     for name, data in contents.items():
         paths[name].write_bytes(data)

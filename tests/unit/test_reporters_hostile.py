@@ -18,8 +18,9 @@ from labgrader.reporters import ALWAYS, FORMATS, render
 from tests.golden.class_samples import CLASS
 from tests.golden.reports import FULL_MARKS
 from tests.unit.cells import DELIMITERS, formulas
+from tests.unit.test_reporters_classroom import is_a_command, logged
 from tests.unit.test_reporters_html import check_page
-from tests.unit.test_reporters_tables import check_gradescope, check_junit, is_a_command, logged
+from tests.unit.test_reporters_tables import check_gradescope, check_junit
 from tests.unit.test_reporters_templates import (
     CANVAS,
     ENGLISH,

@@ -38,7 +38,13 @@ def render(results: ClassResults) -> Written:
 def one(report: Report, notes: Sequence[str] | None = None) -> dict[str, Any]:
     """One student's result; `status` is pass, fail or error. `notes` are the row's, else the report's."""
     if report.status is Status.INCOMPLETE:
-        test = {"name": "Graded", "status": "error", "score": 0, "message": student_text.RUN_AGAIN, "line_no": 0}
+        test = {
+            "name": "Graded",
+            "status": "error",
+            "score": 0,
+            "message": student_text.RUN_AGAIN,
+            "line_no": 0,
+        }
         return {"version": 1, "status": "error", "max_score": 0, "tests": [test]}
     counted = [check for check in report.checks if not check.quarantined]
     tests = [_test(check, report) for check in counted]
