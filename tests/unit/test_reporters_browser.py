@@ -10,13 +10,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labgrader.model.class_results import CheckColumn, Row
 from labgrader.reporters import class_html
 from tests.golden.class_samples import CLASS, large
+from tests.golden.reports import LOOPBACK_ONLY
 
 DEADLINE_S = 60
 # It says first that it starts on port 0, and then which one it was given.
@@ -124,6 +127,40 @@ def test_search_finds_words_in_any_order_and_case(page: Browser) -> None:
     assert len(page.run(STUDENTS)) == 7
 
 
+def test_a_check_that_is_clicked_on_shows_who_lost_it(page: Browser) -> None:
+    page.run("document.querySelector('[data-check=prints_message]').click()")
+    assert page.run(STUDENTS)[:2] == ["bob", "zhangsan"] and len(page.run(STUDENTS)) == 3
+    assert page.run("return document.getElementById('found').textContent") == "3 of 7"
+    assert page.run("return document.activeElement.textContent") == "Students"
+    search(page, "reachable BOB")
+    assert page.run(STUDENTS) == ["bob"]
+    search(page, "")
+    assert len(page.run(STUDENTS)) == 7
+
+
+def test_a_check_whose_id_begins_anothers_is_not_taken_for_it(browser: Browser, tmp_path: Path) -> None:
+    def loses(student: str, check_id: str) -> Row:
+        lost = replace(LOOPBACK_ONLY.checks[1], id=check_id)
+        return Row(student, report=replace(LOOPBACK_ONLY, checks=(lost,)))
+
+    checks = tuple(CheckColumn(name, name, 10.0, False) for name in ("serve", "serve_all"))
+    rows = (loses("ann", "serve_all"), loses("ben", "serve"), loses("cai", "serve"))
+    results = replace(CLASS, checks=checks, rows=rows)
+    page = opened(browser, tmp_path, class_html.render(results))
+    page.run("document.querySelector('[data-check=serve]').click()")
+    assert page.run(STUDENTS) == ["ben", "cai"]
+    search(page, "ser")
+    assert page.run(STUDENTS) == ["ann", "ben", "cai"]
+
+
+def test_a_mark_that_is_pointed_at_tells_its_check(page: Browser) -> None:
+    found = page.run(
+        "const mark = document.querySelectorAll('#table tbody tr')[1].querySelectorAll('.checks i')[2];"
+        "mark.dispatchEvent(new PointerEvent('pointerover', {bubbles: true})); return mark.title"
+    )
+    assert found.startswith("V1 reaches the server over the network") and "reachable_from_v1" in found
+
+
 def test_sorting_by_score_keeps_who_has_none_at_the_end(page: Browser) -> None:
     rising = sort(page, "score")
     assert rising[0] == "carol" and rising[4:] == ["alice", "dave", "erin"]
@@ -142,6 +179,7 @@ def test_a_link_opens_the_students_part_even_when_the_search_hides_it(page: Brow
         assert time.monotonic() < end
     assert page.run("return document.getElementById('s-zhangsan').hidden") is False
     assert page.run("return document.getElementById('search').value") == ""
+    assert page.run("return document.activeElement.parentNode.id") == "s-zhangsan"
 
 
 def test_on_a_phone_nothing_is_wider_than_the_window(page: Browser) -> None:

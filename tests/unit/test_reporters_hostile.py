@@ -18,6 +18,7 @@ from labgrader.reporters import ALWAYS, FORMATS, render
 from tests.golden.class_samples import CLASS
 from tests.golden.reports import FULL_MARKS
 from tests.unit.cells import DELIMITERS, formulas
+from tests.unit.test_reporters_classroom import is_a_command, logged
 from tests.unit.test_reporters_html import check_page
 from tests.unit.test_reporters_tables import check_gradescope, check_junit
 from tests.unit.test_reporters_templates import (
@@ -31,7 +32,7 @@ ATTEMPTS = [
     "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\n", "\t", "\x00", "\u202e", "\u2066", "\ufeff",
     "\ud800", "\ufffe", "=1+1", "+1", "-1", "@SUM(A1)", "<script>alert(1)</script>", "</style>", "</title>",
     "-->", "]]>", "&amp;", "&#27;", '"', "'", '\\"', "\\", ",", ";", "{{ 7*7 }}", "{% raw %}", "javascript:",
-    "../..", "%", "#", "张三", " ",
+    "../..", "%", "#", "张三", " ", "::add-mask::a", "##[add-mask]a",
 ]  # fmt: skip
 TEXT = st.text(st.characters(), max_size=40) | st.lists(st.sampled_from(ATTEMPTS), max_size=6).map("".join)
 EVIDENCE = st.lists(st.builds(Evidence, TEXT, TEXT), max_size=2).map(tuple)
@@ -92,7 +93,9 @@ def test_no_format_that_is_always_written_carries_it_alive(results: ClassResults
                 row = results.rows[1] if "alice" not in path else results.rows[0]
                 check_gradescope(data, row.score is not None)
             elif name == "classroom":
-                assert all(is_harmless(test["message"] + test["name"]) for test in json.loads(data)["tests"])
+                result = json.loads(data)
+                assert all(is_harmless(test["message"] + test["name"]) for test in result["tests"])
+                assert not any(map(is_a_command, logged(result)))
             else:
                 lines = list(csv.reader(io.StringIO(text)))
                 assert len(lines) == 3 and len({len(line) for line in lines}) == 1

@@ -6,10 +6,15 @@ import base64
 import hashlib
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
+from labgrader.model import class_results
+from labgrader.model.class_results import Row
+from labgrader.model.results import Outcome
 from labgrader.reporters import class_html
 from tests.golden.class_samples import CLASS, HOSTILE, large
+from tests.golden.reports import LOOPBACK_ONLY
 
 VOID = {"meta", "input", "link", "br", "img", "hr"}
 LOADING = {"src", "srcset", "href", "data", "action", "formaction", "poster", "background", "xlink:href"}
@@ -87,6 +92,36 @@ def test_evidence_hidden_checks_and_rejections_are_told() -> None:
     assert "服务器启动，等待连接" in text and "A secret." in text
     assert "These files cannot be graded: no tcp_server.py in day08/" in text
     assert text.count("hidden") == 1
+
+
+def test_a_check_that_cost_points_stands_with_everybody_who_lost_it() -> None:
+    page = check_page(class_html.render(CLASS))
+    lost = [a.get("data-lost", "").split() for tag, a in page.elements if tag == "tr" and "data-score" in a]
+    bobs = [check.id for check in CLASS.checks if check.id != "starts"]
+    assert lost == [[], bobs, ["prints_message", "port_reusable"], [], [], [], bobs]
+    for tally in class_results.hardest(CLASS):
+        assert sum(tally.check.id in ids for ids in lost) == tally.lost
+    picks = [a["data-check"] for _, a in page.elements if "data-check" in a]
+    assert picks == [tally.check.id for tally in class_results.hardest(CLASS) if tally.lost]
+    text = "".join(page.text)
+    assert text.count("reachable_on_eth0, reachable_from_v1") == 2  # the two who have them wrong
+    assert "prints_message, port_reusable" in text
+
+
+def test_marks_stand_in_the_same_order_for_everybody() -> None:
+    report = LOOPBACK_ONLY
+    assert report.checks[0].outcome is Outcome.PASS
+    turned = replace(report, checks=(*report.checks[2:], report.checks[0]))
+    page = class_html.render(replace(CLASS, rows=(Row("x", report=turned),))).decode()
+    marks = re.findall(r"<i[^>]*>(.)</i>", page)
+    assert marks == ["✓", "·", "✗", "–", "–", "–", "–"]
+
+
+def test_what_is_seen_is_said_too() -> None:
+    page = check_page(class_html.render(CLASS))
+    labels = [a["aria-label"] for tag, a in page.elements if tag == "svg"]
+    assert "10 to 20 points: 2; 70 to 80 points: 1; 90 to 100 points: 1" in labels[0]
+    assert "It is «V1 reaches the server over the network on 192.168.1.10»." in "".join(page.text)
 
 
 def test_what_a_student_wrote_is_text() -> None:

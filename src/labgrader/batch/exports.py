@@ -8,6 +8,7 @@ from pathlib import Path
 from labgrader import reporters
 from labgrader.errors import UsageError
 from labgrader.model.class_results import ClassResults
+from labgrader.reporters.sheet import OtherTable
 
 
 def tried(paths: Sequence[str], column: str | None) -> dict[str, bytes]:
@@ -17,21 +18,22 @@ def tried(paths: Sequence[str], column: str | None) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in paths:
         data = read(path)
-        refusals = {}
+        first_line = ""
         for name in known:
             try:
                 reporters.render(name, empty, template=data, column=column)
-            except UsageError as error:
-                refusals[name] = error.message
-            else:
-                if name in found:
-                    raise UsageError(f"--template {path}: {name} has one already; give one of each kind.")
-                found[name] = data
-                break
+            except OtherTable as other:
+                # Of what is one format's own export only that format has anything to say.
+                first_line = other.first_line
+                continue
+            if name in found:
+                raise UsageError(f"--template {path}: {name} has one already; give one of each kind.")
+            found[name] = data
+            break
         else:
             raise UsageError(
-                f"--template {path} can be filled in as none of {', '.join(known)}. "
-                + " ".join(f"{name}: {words}" for name, words in refusals.items())
+                f"--template {path} can be filled in as none of {', '.join(known)}: its first line is "
+                f"«{first_line}». Export it anew."
             )
     return found
 

@@ -51,7 +51,8 @@ def render(
     if name not in FORMATS:
         raise UsageError(f"--as {name[:40]}: there is {', '.join(FORMATS)}.")
     if FORMATS[name].template and template is None:
-        raise UsageError(f"--as {name}: give the file to fill in with --template, {FORMATS[name].about}.")
+        own = FORMATS[name].about.removesuffix(", filled in")
+        raise UsageError(f"--as {name}: --template is missing: {own}, which is filled in.")
     if name == "gradescope":
         from labgrader.reporters import gradescope
 

@@ -19,10 +19,13 @@ from labgrader.reporters.written import Written
 
 FILE = "canvas.csv"
 TABLE = "the Canvas export"
+LISTED = 30
 INFORMATION = {
     "Student", "LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Integration ID", "Root Account",
     "Section",
 }  # fmt: skip
+# What stands in a cell that is no grade's: a score there would undo an instructor's decision, or be lost.
+DECIDED = {"ex": "is excused there (EX)", "n/a": "does not have this assignment there (N/A)"}
 COMPUTED = re.compile("(Current|Final) (Score|Points|Grade)|Override (Score|Grade|Status)")
 
 
@@ -30,7 +33,8 @@ def render(results: ClassResults, template: bytes, column: str | None) -> Writte
     """`canvas.csv`: `template`, the instructor's export, with the scores in the column of that name.
 
     `column` is the assignment's title, with or without the number in brackets that Canvas adds. Scores are
-    scaled to the column's points. Cells of students without a score keep what they hold.
+    scaled to the column's points. Cells of students without a score keep what they hold, and so do those of
+    students whom Canvas has as excused or without the assignment.
     UsageError if `template` is no such export or the column is not there, not one, or read-only.
     """
     table = sheet.read(template, _is_heading, "a gradebook export of Canvas")
@@ -40,8 +44,15 @@ def render(results: ClassResults, template: bytes, column: str | None) -> Writte
     lines = {n: _line_keys(table, n) for n in range(1, len(table.records)) if _is_student(table, n)}
     scored = [row for row in results.rows if row.score is not None]
     found = matching.match(scored, [_row_keys(row) for row in scored], lines, TABLE)
-    changes = {(line, place): number((scored[n].score or 0) * factor) for n, line in found.lines.items()}
+    changes = {}
     told += found.told
+    for n, line in found.lines.items():
+        score = number((scored[n].score or 0) * factor)
+        decided = DECIDED.get(table.value(line, place).casefold())
+        if decided is None:
+            changes[line, place] = score
+        else:
+            told.append(f"{plain(scored[n].student)}: {decided}; the score {score} is not filled in.")
     told += [
         f"{plain(row.student)}: no score. {plain(row.trouble or '')}" for row in results.rows if row.trouble
     ]
@@ -73,7 +84,8 @@ def _column(table: Sheet, column: str | None, points_row: int | None) -> int:
 
     heading = table.heading
     known = [name for place, name in enumerate(heading) if can_be_filled(place, name)]
-    there = ", ".join(f"«{printable(name, 60)}»" for name in known[:12]) or "none"
+    there = ", ".join(f"«{printable(name, 60)}»" for name in known[:LISTED]) or "none"
+    there += f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     if column is None:
         raise UsageError(f"--column is missing: the assignment to fill in; the export has {there}.")
     exact = [place for place, name in enumerate(heading) if name == column.strip()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from labgrader.reporters.written import file_names
 FOLDER = Path(__file__).parent / "html"
 MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.BLOCKED: "–", Outcome.ERROR: "!"}
 BINS = 10
+WRONG_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,15 @@ def render(results: ClassResults) -> bytes:
         mean=class_results.mean(results),
         median=class_results.median(results),
         bars=_bars(results),
+        distribution=_distribution(results),
         hardest=[tally for tally in class_results.hardest(results) if tally.lost],
         troubles=[(anchor, row) for anchor, row in _anchored(results) if row.trouble is not None],
         rows=list(_anchored(results)),
         shown=_shown,
+        in_order=_in_order,
+        wrong=_wrong,
+        lost=_lost,
+        title_of=_title_of,
         marks=MARKS,
         style=Markup(style),
         script=Markup(script),
@@ -81,6 +88,40 @@ def _bars(results: ClassResults) -> list[Bar]:
         )
         for n, count in enumerate(found)
     ]
+
+
+def _distribution(results: ClassResults) -> str:
+    """The picture in words, for who cannot see it."""
+    return "; ".join(bar.label for bar in _bars(results) if bar.count) or "nobody yet"
+
+
+def _in_order(row: Row, checks: Sequence[CheckColumn]) -> Iterator[CheckResult | None]:
+    """The row's checks where the class's stand; None for one that the row does not have."""
+    found = {check.id: check for check in row.report.checks} if row.report is not None else {}
+    return (found.get(check.id) for check in checks) if found else iter(())
+
+
+def _lost(row: Row) -> list[str]:
+    """The ids of the checks that cost points, as `class_results.hardest` counts them."""
+    return [check.id for check in _costing(row) if check.outcome in (Outcome.FAIL, Outcome.BLOCKED)]
+
+
+def _wrong(row: Row) -> list[str]:
+    """The ids of those that were tried and are wrong, at most WRONG_SHOWN and how many more there are."""
+    found = [check.id for check in _costing(row) if check.outcome is Outcome.FAIL]
+    more = len(found) - WRONG_SHOWN
+    return found if more <= 0 else [*found[:WRONG_SHOWN], f"{more} more"]
+
+
+def _costing(row: Row) -> list[CheckResult]:
+    if row.report is None or row.report.status is not Status.GRADED:
+        return []
+    return [check for check in row.report.checks if not check.quarantined]
+
+
+def _title_of(check_id: str | None, row: Row) -> str:
+    checks = row.report.checks if row.report is not None else ()
+    return next((check.title for check in checks if check.id == check_id), check_id or "")
 
 
 def _shown(row: Row) -> tuple[CheckResult, ...]:

@@ -1,5 +1,6 @@
 """JUnit XML: a suite a student, a test case a check. Pure.
 
+A test case's class is LAB.STUDENT, for Jenkins and GitLab list cases by class and name and not by suite.
 Wrong and blocked are failures (both cost points), ours is an error, what was not tried is skipped. Valid
 against the schema of Ant's JUnitReport, which other readers' schemas are wider than.
 """
@@ -13,6 +14,7 @@ from labgrader.model.class_results import ClassResults, Row
 from labgrader.model.results import CheckResult, Outcome, Status
 from labgrader.reporters import student_text
 from labgrader.reporters.student_text import number, plain
+from labgrader.reporters.written import file_names
 
 EPOCH = "1970-01-01T00:00:00"
 KINDS = {Outcome.FAIL: "failure", Outcome.BLOCKED: "failure", Outcome.ERROR: "error"}
@@ -21,14 +23,18 @@ KINDS = {Outcome.FAIL: "failure", Outcome.BLOCKED: "failure", Outcome.ERROR: "er
 def render(results: ClassResults) -> bytes:
     """The document as UTF-8; for the instructor, so hidden checks are told like others."""
     root = ElementTree.Element("testsuites")
-    for index, row in enumerate(results.rows):
-        root.append(_suite(results, row, index))
+    # A dot ends a package.
+    names = file_names(row.student.replace(".", "_") for row in results.rows)
+    for index, (row, name) in enumerate(zip(results.rows, names, strict=True)):
+        root.append(_suite(results, row, index, f"{plain(results.lab)}.{name}"))
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _suite(results: ClassResults, row: Row, index: int) -> ElementTree.Element:
-    cases = _cases(results, row)
+def _suite(results: ClassResults, row: Row, index: int, student: str) -> ElementTree.Element:
+    cases = _cases(row)
+    for case in cases:
+        case.set("classname", student)
     tags = [child.tag for case in cases for child in case]
     suite = ElementTree.Element(
         "testsuite",
@@ -65,37 +71,31 @@ def _properties(results: ClassResults, row: Row) -> dict[str, str]:
     return found
 
 
-def _cases(results: ClassResults, row: Row) -> list[ElementTree.Element]:
+def _cases(row: Row) -> list[ElementTree.Element]:
     report = row.report
     if report is None:
-        return [_case(results, "There is a submission", 0.0, "skipped", "missing", row.trouble or "")]
+        return [_case("There is a submission", 0.0, "skipped", "missing", row.trouble or "")]
     if report.status is Status.REJECTED:
         said = student_text.of_report(report, ())
-        return [_case(results, student_text.CAN_BE_USED, 0.0, "failure", "rejected", said)]
-    cases = [_check(results, check) for check in report.checks]
+        return [_case(student_text.CAN_BE_USED, 0.0, "failure", "rejected", said)]
+    cases = [_check(check) for check in report.checks]
     if report.status is Status.INCOMPLETE:
-        cases.append(
-            _case(results, "The grading came to its end", 0.0, "error", "incomplete", row.trouble or "")
-        )
+        cases.append(_case("The grading came to its end", 0.0, "error", "incomplete", row.trouble or ""))
     return cases
 
 
-def _check(results: ClassResults, check: CheckResult) -> ElementTree.Element:
+def _check(check: CheckResult) -> ElementTree.Element:
     name, seconds = f"{check.id}: {check.title}", check.duration_s
     if check.quarantined:
-        return _case(results, name, seconds, "skipped", "quarantined", student_text.QUARANTINED)
+        return _case(name, seconds, "skipped", "quarantined", student_text.QUARANTINED)
     if check.outcome is Outcome.PASS:
-        return _case(results, name, seconds)
+        return _case(name, seconds)
     said = check.message if check.outcome is not Outcome.BLOCKED else f"{check.message} ({check.blocked_by})"
-    return _case(results, name, seconds, KINDS[check.outcome], check.outcome.value, said)
+    return _case(name, seconds, KINDS[check.outcome], check.outcome.value, said)
 
 
-def _case(
-    results: ClassResults, name: str, seconds: float, tag: str = "", kind: str = "", said: str = ""
-) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", name=plain(name), classname=plain(results.lab), time=f"{max(seconds, 0.0):.3f}"
-    )
+def _case(name: str, seconds: float, tag: str = "", kind: str = "", said: str = "") -> ElementTree.Element:
+    case = ElementTree.Element("testcase", name=plain(name), classname="", time=f"{max(seconds, 0.0):.3f}")
     if tag:
         element = ElementTree.SubElement(case, tag, message=plain(said), type=kind)
         element.text = plain(said) if tag != "skipped" else None

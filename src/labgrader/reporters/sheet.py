@@ -25,6 +25,14 @@ SIGNS = "=+\\-@＝＋－＠"
 AFTER_CUT = re.compile(rf"""(?<=[,;|\t\r\n"'\x80-\U0010ffff])\s*[{SIGNS}][\s{SIGNS}]*""")
 
 
+class OtherTable(UsageError):
+    """The file is not the table that was wanted; it may well be another one."""
+
+    def __init__(self, what: str, first_line: str) -> None:
+        super().__init__(f"--template: this is not {what}; its first line is «{first_line}». Export it anew.")
+        self.first_line = first_line
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell's value, and where it stands in the text, quotes and all."""
@@ -59,17 +67,19 @@ class Sheet:
 def read(data: bytes, is_heading: Callable[[list[str]], bool], what: str) -> Sheet:
     """The file, in whatever encoding and with whatever delimiter its first record is a heading that we know.
 
-    UsageError if there is none, or if a record has more cells than the heading; `what` names the file wanted.
+    OtherTable if there is none, UsageError if a record has more cells than the heading; `what` names the file
+    wanted.
     """
+    text = data
     for mark, encodings in _MARKS:
         if data.startswith(mark):
+            text = data.removeprefix(mark)
             for encoding in encodings:
-                sheet = _in_encoding(data.removeprefix(mark), mark, encoding, is_heading)
+                sheet = _in_encoding(text, mark, encoding, is_heading)
                 if sheet is not None:
                     return _checked(sheet)
             break
-    first = printable(data.partition(b"\n")[0].strip(), 100)
-    raise UsageError(f"--template: this is not {what}; its first line is «{first}». Export it anew.")
+    raise OtherTable(what, printable(text.partition(b"\n")[0].strip(), 100))
 
 
 def fill(sheet: Sheet, changes: Mapping[tuple[int, int], str]) -> bytes:
