@@ -51,7 +51,7 @@ def render(
     if name not in FORMATS:
         raise UsageError(f"--as {name[:40]}: there is {', '.join(FORMATS)}.")
     if FORMATS[name].template and template is None:
-        raise UsageError(f"--as {name}: give the file to fill in with --template, {FORMATS[name].about}.")
+        raise UsageError(f"--as {name} writes {FORMATS[name].about}: name your export with --template FILE.")
     if name == "gradescope":
         from labgrader.reporters import gradescope
 
