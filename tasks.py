@@ -17,7 +17,7 @@ def list_(_: Context) -> None:
     help={
         "lab": "name of the lab, or the path of its folder (with a / in it)",
         "submission": "a file, a folder or an archive; `reference` is the lab's own solution",
-        "provider": "what makes the machines",
+        "provider": "what makes the machines, netns or vagrant",
         "set": "a parameter of the lab; may be given several times",
         "json": "write the report to this file",
     },
@@ -39,10 +39,10 @@ def check(
     iterable=["set", "template"],
     help={
         "lab": "name of the lab, or the path of its folder (with a / in it)",
-        "submissions": "a folder with one entry a student, the zip of a bulk download, or a roster",
-        "out": "the folder that reports and tables are kept in; the same one goes on where it stopped",
-        "jobs": "labs at once (default: two a processor, with 200 MB each; vagrant: one)",
-        "provider": "what makes the machines",
+        "submissions": "a folder with one entry per student, the zip of a bulk download, or a roster",
+        "out": "the folder for reports and tables (must be given); the same one goes on where it stopped",
+        "jobs": "labs at once (default: two per processor, as long as memory lasts; vagrant: one)",
+        "provider": "what makes the machines, netns or vagrant",
         "set": "a parameter of the lab; may be given several times",
         "roster": "a CSV that says who is to be graded: id,name,email,path",
         "deadline": "until when a submission is in time, such as '2026-03-01 23:59'",
@@ -65,7 +65,7 @@ def grade(
     column: str | None = None,
     scheduler: str | None = None,
 ) -> None:
-    """Grade a class, one entry a student; called again, it goes on where it stopped."""
+    """Grade a class, one entry per student; called again, it goes on where it stopped."""
     class_commands.grade(
         lab,
         submissions,
@@ -85,7 +85,7 @@ def grade(
     positional=["run"],
     help={
         "run": "the folder that was given to grade as --out",
-        "as": "which format; without it the summary, and the formats that there are",
+        "as": "the format; without it, the summary and a list of the formats",
         "template": "the Canvas or Moodle export to fill in",
         "column": "the assignment's column of the Canvas export",
         "out": "another file, or folder, to write to",
@@ -99,7 +99,7 @@ def report(
     column: str | None = None,
     out: str | None = None,
 ) -> None:
-    """Write the results of a graded class again, in whatever format, or print their summary."""
+    """Write the results of a graded class again, in one of the formats, or print their summary."""
     class_commands.report(run, as_, template, column, out)
 
 
@@ -107,7 +107,7 @@ def report(
     positional=["run1", "run2"],
     help={
         "run1": "the folder of a grading",
-        "run2": "that of another; without it, each student's last two judgings in run1 are compared",
+        "run2": "the folder of another; without it, each student's last two judgings in RUN1 are compared",
     },
 )
 def diff(_: Context, run1: str, run2: str | None = None) -> None:
@@ -119,13 +119,13 @@ def diff(_: Context, run1: str, run2: str | None = None) -> None:
     positional=["lab"],
     iterable=["set"],
     help={
-        "lab": "the lab to prove; all of them without it",
-        "jobs": "labs at once (default: one a processor; vagrant: one)",
+        "lab": "the lab to prove; without it, all of them",
+        "jobs": "labs at once (default: one per processor; vagrant: one)",
         "repeats": "how often the reference is graded, each time in another order of the checks",
-        "only": "just the mutants whose name holds this text",
-        "every": "just each N-th of the mutants by name",
-        "provider": "what makes the machines",
-        "providers": "several, with commas between: each is proven, and their verdicts are compared",
+        "only": "only the mutants with this text in their names",
+        "every": "only every N-th of the mutants, by name",
+        "provider": "what makes the machines, netns or vagrant",
+        "providers": "several, with commas between: the lab is proven on each, and their verdicts are compared",
         "set": "a parameter of the lab; may be given several times",
     },
 )
@@ -147,10 +147,10 @@ def prove(
 @task(
     positional=["lab"],
     help={
-        "lab": "just this one; all of them without it",
-        "providers": "with commas between; their verdicts are compared",
-        "out": "folder of the results (default: one of the day in ~/.local/state/labgrader/nightly)",
-        "every": "just each N-th of the mutants by name",
+        "lab": "the lab to prove; without it, all of them",
+        "providers": "one, or several with commas between, whose verdicts are compared",
+        "out": "folder of the results (default: a folder per day in ~/.local/state/labgrader/nightly)",
+        "every": "only every N-th of the mutants, by name",
         "unfinished": "only go on with a run that was cut off; where there is none, do nothing",
     },
 )
@@ -169,7 +169,7 @@ def nightly(
 @task(
     help={
         "fix": "carry out those remedies that are ours: packages, image, left-over labs",
-        "provider": "look at this one alone; without it at all, and netns decides the exit status",
+        "provider": "look at this one only; without it, at all of them, and netns decides the exit status",
     }
 )
 def doctor(_: Context, fix: bool = False, provider: str | None = None) -> None:
@@ -185,7 +185,7 @@ def clean(_: Context) -> None:
 
 @task(
     positional=["lab"],
-    help={"lab": "only this lab's; those of all labs without it", "remove": "remove them, disks and all"},
+    help={"lab": "only the machines of this lab; without it, of all labs", "remove": "remove them, their disks included"},
 )
 def machines(_: Context, lab: str | None = None, remove: bool = False) -> None:
     """List the machines that are kept for the provider vagrant, or remove them."""
@@ -196,8 +196,8 @@ def machines(_: Context, lab: str | None = None, remove: bool = False) -> None:
     positional=["action"],
     help={
         "action": "build: make the boxes that the provider vagrant uses offline",
-        "out": "copy them into this folder, to bring them to another machine",
-        "renew": "make them anew, of the packages that the archive has now",
+        "out": "copy them into this folder, to take them to another machine",
+        "renew": "make them anew, from the packages that the archive has now",
     },
 )
 def box(_: Context, action: str, out: str | None = None, renew: bool = False) -> None:
@@ -210,7 +210,7 @@ def box(_: Context, action: str, out: str | None = None, renew: bool = False) ->
     positional=["paths"],
     iterable=["paths"],
     help={
-        "paths": "a file or test id; all tests without it",
+        "paths": "a file or test id; without it, all tests",
         "keyword": "only the tests whose names fit this expression (pytest's -k)",
         "fast": "leave out the tests marked slow",
         "long": "run the tests marked long as well, as CI does: minutes more",
@@ -233,7 +233,7 @@ def run_tests(
     help={
         "runs": "how many pairs of one check and one bare script are measured",
         "json": "write the measurements to this file",
-        "class": "measure the grading of a class instead: of so many submissions, a tenth of them hostile",
+        "class": "measure the grading of a class instead, of this many submissions, a tenth of them hostile",
         "jobs": "labs at once in a class",
     },
 )

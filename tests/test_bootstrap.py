@@ -206,6 +206,7 @@ def test_a_fresh_checkout_sets_itself_up_once(checkout: Checkout) -> None:
 
     # Developers' tools come when they are needed, into the same place.
     assert "1.0" not in checkout.run("list").err
+    assert checkout.run("test", "--help").answer["have"] == ["tinyrun"]
     dev = checkout.run("--echo", "lint")
     assert dev.answer["have"] == ["tinyrun", "tinydev"]
     assert checkout.run("lint").err == ""

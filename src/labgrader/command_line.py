@@ -17,6 +17,8 @@ from labgrader.errors import UsageError
 FREE_WORDS = {"prove": "lab", "nightly": "lab", "machines": "lab", "diff": "run2", "test": "paths"}
 VALUES = {"set": "NAME=VALUE", "as": "FORMAT", "scheduler": "ADDRESS"}
 VALUES |= dict.fromkeys(("json", "template", "roster"), "FILE")
+# An option that must be given, and what its value is called.
+NEEDED = {"grade": ("out", "RUN")}
 # pytest's users write -k.
 ALIASES = {"test": {"--k": "-k"}}
 
@@ -46,13 +48,14 @@ def task_help(context: ParserContext, docstring: str) -> str:
     """What `./lab TASK --help` prints: how the task is called, what it does, and its arguments."""
     arguments = list(context.args.values())
     words = [_name(arg) for arg in arguments if arg.positional]
+    values = VALUES | dict([NEEDED.get(str(context.name), ("", ""))])
     lines = [usage(context), "", *(line.removeprefix("    ") for line in docstring.strip().splitlines()), ""]
     for argument in sorted(arguments, key=lambda arg: not arg.positional):
         name = _name(argument)
         if name in words:
             left = name.upper()
         else:
-            left = f"--{name}" + (f" {VALUES.get(name, name.upper())}" if argument.takes_value else "")
+            left = f"--{name}" + (f" {values.get(name, name.upper())}" if argument.takes_value else "")
         default = (
             f" (default: {argument.default})" if argument.default not in (None, False, [], 0, "") else ""
         )
@@ -67,6 +70,9 @@ def usage(context: ParserContext, given: Iterable[str] = ()) -> str:
     line = ["./lab", str(context.name), *(word.upper() for word in words)]
     if free:
         line.append(f"[{free.upper()}]" + (" …" if context.flags[f"--{free}"].kind is list else ""))
+    option, value = NEEDED.get(str(context.name), ("", ""))
+    if option and option not in given:
+        line.append(f"--{option} {value}")
     if len(context.args) > len(context.positional_args):
         line.append("[OPTION …]")
     return " ".join(line)
@@ -114,6 +120,9 @@ def _sort(context: ParserContext, words: list[str]) -> tuple[list[tuple[str, str
     bare: list[str] = []
     rest = iter(words)
     for word in rest:
+        if not word:
+            # `./lab check LAB "$FILE"` without FILE would otherwise grade the folder in which one stands.
+            raise UsageError(f"./lab {task}: one of its words is empty; perhaps a shell variable is not set.")
         if not word.startswith("-") or word == "-":
             bare.append(word)
             continue
@@ -132,8 +141,8 @@ def _sort(context: ParserContext, words: list[str]) -> tuple[list[tuple[str, str
         if not equals:
             # In `--only --json FILE` the value was rather forgotten than looks like an option.
             value = next(rest, "")
-            if not value or value in context.flags:
-                raise UsageError(f"./lab {task}: {flag} needs a value.")
+        if not value or (not equals and value in context.flags):
+            raise UsageError(f"./lab {task}: {flag} needs a value.")
         if argument.kind is int and not (value.isascii() and value.isdigit()):
             raise UsageError(f"./lab {task}: {flag} {value}: write a whole number.")
         options.append((_name(argument), value))

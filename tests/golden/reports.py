@@ -78,8 +78,8 @@ LONG_PRINTOUT = replace(
         _check(
             "prints_message",
             Outcome.FAIL,
-            'The client sent "hello from V1 0123456789abcdef" and within 3 s it printed only a part of it; '
-            "recv() takes the most bytes to receive, and 1024 is enough.",
+            'The client sent "0123456789abcdef hello from V1"; the program printed only a part of it: '
+            "the number in recv() is the most bytes that it returns, and 1024 is enough.",
             Evidence("What the program printed", "\n".join(f"line {number}" for number in range(1, 21))),
         ),
         replace(_check("port_reusable", Outcome.FAIL, "A secret.", _PRINTED), hidden=True),

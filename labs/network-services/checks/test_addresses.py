@@ -33,7 +33,7 @@ def test_v0_addresses(v0, gw, v1):
         if have == [address]:
             continue
         if not have:
-            wrong.append(f"{interface} has no address instead of {address}{_said(network, interface)}")
+            wrong.append(f"{interface} has no address; it must have {address}{_said(network, interface)}")
         elif address in have:
             wrong.append(f"{interface} has {' and '.join(a for a in have if a != address)} besides {address}")
         else:
@@ -85,6 +85,8 @@ def test_v0_reaches_v1(v0, v1, gw, needs_eth1):
 
 
 def _said(network, interface):
-    """The line of ifup's own words that names the interface or its file, as the end of a sentence."""
-    lines = [line.strip() for line in network.said.splitlines() if interface in line]
-    return f" ({printable(lines[0], 200)})" if lines else ""
+    """What ifup itself said of the interface's file, else of the interface, as the end of a sentence."""
+    said = [line.strip() for line in network.said.splitlines()]
+    lines = [line for line in said if f"ifcfg-{interface}:" in line]
+    lines += [line for line in said if interface in line]
+    return f" ({printable(lines[0], 200).rstrip('.')})" if lines else ""

@@ -18,6 +18,7 @@ ADDRESSES = ("127.0.0.1", "192.168.0.254", "192.168.1.254")
 UPLINK = "114.114.114.1"
 RESOLVER = "114.114.114.114"
 BAIDU = {"14.215.177.38", "14.215.177.39"}
+OWN_ANSWER = "Look in named.conf for a zone, or a forwarder of its own, that covers this name."
 SLOW_S = 8.0  # a forwarder that does not answer takes named some seconds to give up
 
 
@@ -37,7 +38,7 @@ def named_said(gw):
     gw.notebook.add("gw: systemctl restart named", named.said)
     # named names the file and the line; of several complaints the first is the cause of the others.
     lines = [line.strip() for line in named.said.splitlines() if ".conf:" in line]
-    return f" named did not start: {printable(lines[0], 200)}" if lines else " named did not start."
+    return f" named did not start: {printable(lines[0], 200)}." if lines else " named did not start."
 
 
 @pytest.mark.points(
@@ -62,7 +63,7 @@ def test_named_listens(gw, upstream):
     if answers(upstream, UPLINK) or answers(upstream, UPLINK, tcp=True):
         more.add(UPLINK)
     if more:
-        fail(f"named also listens on {', '.join(sorted(more))}; asked for are just {', '.join(ADDRESSES)}.")
+        fail(f"named also listens on {', '.join(sorted(more))}; it must listen on {', '.join(ADDRESSES)} only.")
 
 
 @pytest.mark.points(
@@ -96,7 +97,8 @@ def test_named_forwards(gw):
         fail("named refused to look an outside name up, even for gw itself: see recursion and allow-query.")
     if rcode(answer) == "SERVFAIL":
         fail(
-            "named tried to look an outside name up and failed (SERVFAIL): it got no answer that it believes."
+            "named tried to look an outside name up and failed (SERVFAIL): "
+            "it got no answer, or none that it accepts."
         )
     fail(f"named answered an outside name with {rcode(answer)} and without the text that {RESOLVER} gives.")
 
@@ -157,7 +159,9 @@ def _look_up_on_v0(v0, gw, server, name):
         )
         if used:
             fail(f"V0 asked {printable(used.split('#')[0], 40)} for {name}; it must ask {server}.")
-        fail(f"V0 asked {' and '.join(sorted(asked)) or 'nobody'} for {name}; it must ask {server}.")
+        if asked:
+            fail(f"V0 asked {' and '.join(sorted(asked))} for {name}; it must ask {server}.")
+        fail(f"V0 looked up {name} and did not ask {server}, as its /etc/resolv.conf must make it do.")
     for packet in packets:
         if packet and (packet.source, packet.source_port, packet.destination) == (server, 53, "192.168.0.10"):
             with contextlib.suppress(dns.exception.DNSException):
@@ -179,12 +183,15 @@ def _judge(name, answer, server, who, passed):
         fail(f"{server} gave {who} no answer for {name}.")
     if rcode(answer) == "REFUSED":
         fail(
-            f"{server} refuses to answer {who}: allow-query (or allow-recursion) does not let its network in."
+            f"{server} refuses to answer {who}: "
+            f"allow-query (or allow-recursion) in named.conf does not let {who}'s network in.",
+            hint="allow-query { localhost; 192.168.0.0/24; 192.168.1.0/24; }; and allow-recursion the same.",
         )
     if rcode(answer) != "NOERROR":
-        fail(f"{server} answered {who}'s question for {name} with {rcode(answer)}.")
+        fail(f"{server} answered {who}'s question for {name} with {rcode(answer)}.", hint=OWN_ANSWER)
     found = sorted(texts(answer, "CNAME") | texts(answer, "A"))
     fail(
         f"{server} answered {who}'s question for {name} with {', '.join(found) or 'nothing'}, "
-        "which is not its address."
+        "which is not its address.",
+        hint=OWN_ANSWER,
     )

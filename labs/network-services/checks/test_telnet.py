@@ -1,6 +1,7 @@
 """Telnet under xinetd on V0, judged by who gets in: V1 with the real client, V0 itself, a third session."""
 
 import contextlib
+import re
 
 import pytest
 
@@ -111,14 +112,17 @@ def _why_no_login(v0, v1, session):
     if not xinetd.ok:
         v0.notebook.add("V0: systemctl restart xinetd", xinetd.said)
         return "xinetd did not start on V0, so nobody can log in."
-    v0.evidence("tail of xinetd's log", "tail", "-n", "8", "/var/log/messages")
+    _status, log = v0.run("tail", "-n", "8", "/var/log/messages", check=False)
+    v0.notebook.add("V0: tail of xinetd's log", log)
+    errors = re.findall(r"xinetd\[\d+\]: ERROR: (.+)", log)
+    why = f" It says: {printable(errors[-1], 200)}." if errors else ""
     if not any(s.port == PORT and s.proto.startswith("tcp") for s in v0.sockets()):
-        return "Nothing listens on V0's telnet port 23: xinetd took no telnet service from your file."
+        return f"Nothing listens on V0's telnet port 23: xinetd took no telnet service from your file.{why}"
     if "login:" not in session.transcript:
         if not serves(v1, V0_ADDRESS):
             return (
                 "V0 takes V1's connection on port 23 and closes it without a word: "
-                "xinetd refuses it or cannot start the server."
+                f"xinetd refuses it or cannot start the server.{why}"
             )
         return f"No login prompt came; the last words were: {last}"
     if "ncorrect" in session.transcript:

@@ -15,7 +15,7 @@ def start(v0, parameters):
 
 
 @pytest.mark.points(
-    5, after=["v0_addresses"], hint="bind to '' or '0.0.0.0', which means every address of V0."
+    5, after=["v0_addresses"], hint="bind(('', port)), then listen(); '' means every address of V0."
 )
 def test_server_reachable(start, v0, v1, needs_eth0, needs_eth1):
     """The server is reached from V0 on 192.168.0.10 and from V1 on 192.168.1.10."""

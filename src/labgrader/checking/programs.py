@@ -229,7 +229,7 @@ def last_error_line(text: bytes) -> str:
 
 
 def python2_remark(text: bytes) -> str:
-    """A sentence for programs that were written for Python 2, else ""."""
+    """A remark in brackets on programs that were written for Python 2, else ""."""
     signs = (
         rb"Missing parentheses in call to 'print'",
         rb"No module named '(?:SocketServer|Queue|thread|commands|urllib2|ConfigParser)'",
@@ -239,6 +239,7 @@ def python2_remark(text: bytes) -> str:
     )
     if any(re.search(sign, text) for sign in signs):
         return (
-            " This is Python 2; the lab runs Python 3 (in which sockets carry bytes and print is a function)."
+            " (this looks like Python 2; the lab runs Python 3, "
+            "in which sockets carry bytes and print is a function)"
         )
     return ""

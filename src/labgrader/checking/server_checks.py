@@ -28,8 +28,11 @@ def start(host: Host, port: int) -> Program:
 
 
 def new_message(host: Host) -> bytes:
-    """A line that no program can know beforehand, ending as telnet ends a line (RFC 854: CR LF)."""
-    return f"hello from {host.hostname} {secrets.token_hex(8)}\r\n".encode()
+    """A line that no program can know beforehand, ending as telnet ends a line (RFC 854: CR LF).
+
+    The random word comes first: a program that prints the line's beginning has really received that.
+    """
+    return f"{secrets.token_hex(8)} hello from {host.hostname}\r\n".encode()
 
 
 def reach(program: Program, vantage: Host, address: str, *, control: Host) -> Conversation:
@@ -82,14 +85,14 @@ def must_print_peer(program: Program, conversation: Conversation) -> None:
     said = f"{conversation.local_address} port {conversation.local_port}"
     has_address, has_port = address.search(program.text), port.search(program.text)
     if has_address:
-        what = f"it printed the client's address but not its port, {conversation.local_port}"
+        what = "that address, but not that port"
     elif has_port:
-        what = f"it printed the client's port but not its address, {conversation.local_address}"
+        what = "that port, but not that address"
     elif conversation.target.split(":")[0].encode() in program.text:
-        what = "it printed the server's own address instead"
+        what = "the server's own address instead"
     else:
-        what = "it printed neither" if program.text.strip() else "it printed nothing"
-    fail(f"The client was {said}; {what}.{_trouble(program)}")
+        what = "neither" if program.text.strip() else "nothing"
+    fail(f"The client was {said}; the program printed {what}.{_trouble(program)}")
 
 
 def must_print_message(program: Program, message: bytes) -> None:
@@ -99,14 +102,17 @@ def must_print_message(program: Program, message: bytes) -> None:
         return
     printed = program.text
     if not printed.strip():
-        what = "it printed nothing"
+        what = f"printed nothing within {PRINT_S:.0f} s"
     elif text.lower() in printed.lower():
-        what = "it printed it in other letters (upper or lower case changed)"
+        what = "printed it with upper and lower case changed"
     elif text[:4] in printed or text[-16:] in printed:
-        what = "it printed only a part of it; recv() takes the most bytes to receive, and 1024 is enough"
+        what = (
+            "printed only a part of it: the number in recv() is the most bytes that it returns, "
+            "and 1024 is enough"
+        )
     else:
-        what = "what it printed does not hold it"
-    fail(f'The client sent "{printable(text)}" and within {PRINT_S:.0f} s {what}.{_trouble(program)}')
+        what = f"did not print it within {PRINT_S:.0f} s"
+    fail(f'The client sent "{printable(text)}"; the program {what}.{_trouble(program)}')
 
 
 def must_close(program: Program, conversation: Conversation) -> None:
@@ -142,6 +148,11 @@ def _refused(program: Program, vantage: Host, address: str, reason: str, control
     )
     if reason == "refused" and not program.await_listening(0.0):
         fail(f"{where} refused {vantage}'s connection: the program no longer listened.{_trouble(program)}")
+    if reason == "refused" and bound and all(":" in place and not place.startswith("::ffff:") for place in bound):
+        fail(
+            f"It listens on {program.sockets_said()} only, which is IPv6 without IPv4, "
+            f"so {vantage} is refused at {where}; bind to '' or 0.0.0.0."
+        )
     if bound and not set(bound) & {*ANY_ADDRESS, address, f"::ffff:{address}"}:
         fail(
             f"It listens on {program.sockets_said()} only, so {vantage} is {_participle(reason)} at {where}; "

@@ -51,8 +51,7 @@ def render(
     if name not in FORMATS:
         raise UsageError(f"--as {name[:40]}: there is {', '.join(FORMATS)}.")
     if FORMATS[name].template and template is None:
-        own = FORMATS[name].about.removesuffix(", filled in")
-        raise UsageError(f"--as {name}: --template is missing: {own}, which is filled in.")
+        raise UsageError(f"--as {name} writes {FORMATS[name].about}: name your export with --template FILE.")
     if name == "gradescope":
         from labgrader.reporters import gradescope
 
