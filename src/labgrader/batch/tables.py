@@ -73,7 +73,7 @@ def write(
 
 
 def summary(found: ClassResults) -> str:
-    """The class in a few lines, and who has no score, with the reason; harmless on a terminal."""
+    """The class in a few lines, and who has no score or was rejected, and why; harmless on a terminal."""
     counts = class_results.counts(found)
     parts = [f"{counts.full} with full marks", f"{counts.graded - counts.full} with marks lost"]
     parts += [f"{counts.rejected} rejected"] if counts.rejected else []
@@ -92,6 +92,7 @@ def summary(found: ClassResults) -> str:
     incomplete = [row for row in troubled if row.report is not None]
     lines += _listed("Incomplete, which is the grader's fault", incomplete)
     lines += _listed("Not graded", [row for row in troubled if row.report is None])
+    lines += _listed("Rejected", [row for row in found.rows if row.status == "rejected"])
     return "\n".join(lines) + "\n"
 
 
@@ -99,10 +100,14 @@ def _listed(title: str, rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
     lines = [f"{title}:"]
-    lines += [f"  {printable(row.student)}: {printable(row.trouble or '', 300)}" for row in rows[:LISTED]]
+    lines += [f"  {printable(row.student)}: {printable(_why(row), 300)}" for row in rows[:LISTED]]
     if len(rows) > LISTED:
         lines.append(f"  … and {len(rows) - LISTED} more; report.html has them all.")
     return lines
+
+
+def _why(row: Row) -> str:
+    return row.trouble or (row.report.error if row.report is not None else None) or "no reason was told"
 
 
 def formats(folder: Path) -> str:
