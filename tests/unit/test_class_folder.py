@@ -522,7 +522,7 @@ def test_gradescopes_list_that_may_not_be_read_is_told() -> None:
         try:
             if was == 0:
                 os.seteuid(65534)
-            with pytest.raises(UsageError, match=r"submission_metadata\.yml cannot be read: .*; make it readable"):
+            with pytest.raises(UsageError, match=r"_metadata\.yml cannot be read: .*; make it readable"):
                 by_id(root)
         finally:
             os.seteuid(was)

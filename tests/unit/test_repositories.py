@@ -414,7 +414,8 @@ def test_a_roster_names_a_folder_in_a_repository(tmp_path: Path, work: Path, git
         "dan,pair.git/day08/\neve,ann.git/day09\n"
     )
     found = {entry.student: entry for entry in entries(tmp_path / "class", deadline=NOON, roster=roster)}
-    taken = {name: collect(found[name], RULES).files["tcp_server.py"] for name in ("ann", "bob", "cleo", "dan")}
+    right = ("ann", "bob", "cleo", "dan")
+    taken = {name: collect(found[name], RULES).files["tcp_server.py"] for name in right}
     assert taken == {"ann": b"eight", "bob": b"seven", "cleo": b"eight", "dan": b"eight"}
     shared = {name: [note for note in found[name].notes if "same files" in note] for name in taken}
     assert shared["ann"] == shared["bob"] == []
