@@ -272,7 +272,8 @@ def _stop_quietly() -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a terminal that was hung up
+        print(text, file=sys.stderr, flush=True)
 
 
 def _now() -> str:

@@ -322,6 +322,10 @@ def test_a_broken_lab_ends_it_and_what_was_kept_is_kept(run: Path, students: Pat
 
     with pytest.raises(SpecError, match="no such fixture"):
         grade(run, students, Canned(broken_at_cleo), jobs=1)
+    with store.opened(run, write=False) as kept:
+        told = tables.summary(tables.results(kept))
+    assert "3 students: 1 with full marks, 1 with marks lost, 1 not graded yet." in told
+    assert "Not graded:" not in told and "cleo" not in told
     executor = Canned()
     grade(run, students, executor)
     assert executor.asked == ["cleo"]

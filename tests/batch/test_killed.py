@@ -201,6 +201,8 @@ def test_report_and_diff_of_a_real_grading(runtime: Path, tmp_path: Path) -> Non
     assert gradings.run(grade_words(students, run), runtime, log) == 0
     first = log.read_text().splitlines()
     assert first[0] == "tcp-server: 3 students: 1 with full marks, 1 with marks lost, 1 rejected."
+    assert first[2] == "Rejected:"
+    assert first[3].startswith("  zoe: no tcp_server.py in zoe/; it holds notes.txt.")
     assert first[-1].endswith(": gradebook.csv, report.html, junit.xml, gradescope/, classroom/, reports/")
 
     shown = lab("report", run, cwd=tmp_path)

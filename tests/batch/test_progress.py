@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 
 import pytest
 
@@ -83,8 +85,9 @@ def test_a_terminal_shows_the_rate_and_the_time_left_of_a_large_class(
     clock, stream = Clock(), Terminal()
     progress = Progress(3000, stream, clock=clock, environment={"TERM": "xterm"})
     feed(progress, clock, [None] * 99, 0.0)
-    seen: list[Report | None] = [reports.FULL_MARKS] * 1000 + [reports.REJECTED] * 1000
-    feed(progress, clock, [*seen, *[reports.INCOMPLETE] * 12], 0.54)
+    feed(progress, clock, [reports.FULL_MARKS] * 1000, 0.54)
+    feed(progress, clock, [reports.REJECTED] * 1000, 0.54)
+    feed(progress, clock, [reports.INCOMPLETE] * 12, 0.54)
     last = stream.getvalue().rpartition("\r")[2].rstrip()
     assert len(last) < columns
     for part in ("2111", "3000", "1000 pass", "1000 fail", "12 incomplete", "99 ", "; 111", " 8 min left"):
@@ -95,6 +98,21 @@ def test_a_terminal_that_cannot_rewrite_is_as_a_file() -> None:
     clock, stream = Clock(), Terminal()
     feed(Progress(9, stream, clock=clock, environment={"TERM": "dumb"}), clock, [reports.FULL_MARKS] * 3, 1.0)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("hung_up", [True, False])
+def test_a_stream_that_takes_nothing_any_more_ends_no_grading(hung_up: bool) -> None:
+    clock = Clock()
+    ours, theirs = os.openpty()
+    with open(theirs, "w") if hung_up else open("/dev/full", "w") as stream:
+        progress = Progress(200, stream, clock=clock, environment={"TERM": "xterm"})
+        os.close(ours)
+        feed(progress, clock, [reports.FULL_MARKS] * 120, 1.0)
+        progress.say("A worker died.")
+        progress.close()
+        assert progress.line().startswith("120 of 200 done")
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def test_the_number_of_labs_fits_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -513,6 +513,21 @@ def test_what_may_not_be_read_is_a_row(tmp_path: Path) -> None:
         assert taken == {"tcp_server.py": SERVER}
 
 
+def test_gradescopes_list_that_may_not_be_read_is_told() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = laid(Path(name) / "class", "submission_101/tcp_server.py", "submission_metadata.yml")
+        os.chmod(name, 0o755)
+        (root / "submission_metadata.yml").chmod(0)
+        was = os.geteuid()
+        try:
+            if was == 0:
+                os.seteuid(65534)
+            with pytest.raises(UsageError, match=r"_metadata\.yml cannot be read: .*; make it readable"):
+                by_id(root)
+        finally:
+            os.seteuid(was)
+
+
 def test_a_folder_of_links_is_never_followed(tmp_path: Path) -> None:
     laid(tmp_path / "secret", "tcp_server.py", data=b"another's\n")
     root = laid(tmp_path / "class", "alice/readme")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from labgrader.errors import SubmissionError, UsageError
 from labgrader.intake import git_objects
 from labgrader.intake.deadlines import parse
-from labgrader.intake.entries import Entry, collect, entries
+from labgrader.intake.entries import Entry, collect, entries, strays
 from labgrader.intake.git_objects import Objects, Unreadable
 from labgrader.intake.submission import FileRule
 
@@ -395,3 +395,34 @@ def test_a_hostile_delta_is_refused_or_gives_what_it_says(base: bytes, delta: by
         assert len(git_objects._patched(base, delta)) == size
     except Unreadable:
         pass
+
+
+def test_a_roster_names_a_folder_in_a_repository(tmp_path: Path, work: Path, git: Git) -> None:
+    for day, text in (("day07", "seven"), ("day08", "eight")):
+        (work / day).mkdir()
+        (work / day / "tcp_server.py").write_text(text)
+    git("add", "-A", at=work)
+    git("commit", "-q", "-m", "both", at=work)
+    (work / "day08" / "tcp_server.py").write_text("late")
+    git("commit", "-q", "-a", "-m", "later", at=work, date="2026-03-02T10:00:00Z")
+    (tmp_path / "class").mkdir()
+    for name in ("ann.git", "pair.git"):
+        git("clone", "-q", "--bare", str(work), str(tmp_path / "class" / name))
+    roster = tmp_path / "roster.csv"
+    roster.write_text(
+        "id,path\nann,ann.git/day08\nbob,pair.git/day07\ncleo,pair.git/day08\n"
+        "dan,pair.git/day08/\neve,ann.git/day09\n"
+    )
+    found = {entry.student: entry for entry in entries(tmp_path / "class", deadline=NOON, roster=roster)}
+    right = ("ann", "bob", "cleo", "dan")
+    taken = {name: collect(found[name], RULES).files["tcp_server.py"] for name in right}
+    assert taken == {"ann": b"eight", "bob": b"seven", "cleo": b"eight", "dan": b"eight"}
+    shared = {name: [note for note in found[name].notes if "same files" in note] for name in taken}
+    assert shared["ann"] == shared["bob"] == []
+    assert (shared["cleo"], shared["dan"]) == (
+        ["The roster gives the same files to dan."],
+        ["The roster gives the same files to cleo."],
+    )
+    with pytest.raises(SubmissionError, match=r"no tcp_server\.py in ann\.git/day09 at \w{10}; it is empty"):
+        collect(found["eve"], RULES)
+    assert strays(tmp_path / "class", roster=roster) == []

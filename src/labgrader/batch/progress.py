@@ -36,6 +36,7 @@ class Progress:
         self._incomplete: set[str] = set()
         self._finished: deque[float] = deque([clock()], maxlen=WINDOW)
         self._shown = 0
+        self._lost = False
         self._next = clock() + (0.0 if self._rewrites else LINE_EVERY_S)
 
     def settled(self, student: str, report: Report | None, *, graded: bool) -> None:
@@ -61,18 +62,18 @@ class Progress:
             self._draw()
         else:
             self._next = now + LINE_EVERY_S
-            print(self.line(), file=self._stream, flush=True)
+            self._write(self.line() + "\n")
 
     def say(self, text: str) -> None:
         """A line of its own, which stays."""
         self._erase()
-        print(text, file=self._stream, flush=True)
+        self._write(text + "\n")
 
     def close(self) -> None:
         """The last line stays, on a terminal."""
         if self._rewrites and self._shown:
             self._draw()
-            print(file=self._stream, flush=True)
+            self._write("\n")
             self._shown = 0
 
     def line(self, *, short: bool = False) -> str:
@@ -102,14 +103,23 @@ class Progress:
         text = self.line()
         # What would be cut off is the rate and the time left.
         text = (text if len(text) <= width else self.line(short=True))[:width]
-        self._stream.write("\r" + text.ljust(self._shown))
-        self._stream.flush()
+        self._write("\r" + text.ljust(self._shown))
         self._shown = len(text)
 
     def _erase(self) -> None:
         if self._shown:
-            self._stream.write("\r" + " " * self._shown + "\r")
+            self._write("\r" + " " * self._shown + "\r")
             self._shown = 0
+
+    def _write(self, text: str) -> None:
+        """A terminal that was hung up, or a log's full disk, must not end the grading."""
+        if self._lost:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: it was closed
+            self._lost = True
 
 
 def _duration(seconds: float) -> str:

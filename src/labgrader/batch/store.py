@@ -23,6 +23,7 @@ from labgrader.errors import LabError
 from labgrader.model.class_results import Row
 from labgrader.model.results import Report, Status
 
+
 @dataclass(frozen=True)
 class Key:
     """What a report is final for; digests and versions as text, the parameters as JSON with sorted names."""

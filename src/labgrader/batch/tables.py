@@ -73,11 +73,14 @@ def write(
 
 
 def summary(found: ClassResults) -> str:
-    """The class in a few lines, and who has no score, with the reason; harmless on a terminal."""
+    """The class in a few lines, and who has no score or was rejected, and why; harmless on a terminal."""
     counts = class_results.counts(found)
     parts = [f"{counts.full} with full marks", f"{counts.graded - counts.full} with marks lost"]
     parts += [f"{counts.rejected} rejected"] if counts.rejected else []
-    parts += [f"{counts.missing} without a submission"] if counts.missing else []
+    pending = sum(row.problem == UNREACHED for row in found.rows)
+    missing = counts.missing - pending
+    parts += [f"{missing} without a submission"] if missing else []
+    parts += [f"{pending} not graded yet"] if pending else []
     parts += [f"{counts.incomplete} incomplete"] if counts.incomplete else []
     parts += [f"{counts.late} of them late"] if counts.late else []
     students = "1 student" if counts.students == 1 else f"{counts.students} students"
@@ -85,10 +88,11 @@ def summary(found: ClassResults) -> str:
     mean, median = class_results.mean(found), class_results.median(found)
     if mean is not None and median is not None:
         lines.append(f"Mean {mean:.1f}, median {median:.1f} of {number(found.possible)}.")
-    troubled = [row for row in found.rows if row.trouble is not None]
+    troubled = [row for row in found.rows if row.trouble is not None and row.problem != UNREACHED]
     incomplete = [row for row in troubled if row.report is not None]
     lines += _listed("Incomplete, which is the grader's fault", incomplete)
     lines += _listed("Not graded", [row for row in troubled if row.report is None])
+    lines += _listed("Rejected", [row for row in found.rows if row.status == "rejected"])
     return "\n".join(lines) + "\n"
 
 
@@ -96,10 +100,14 @@ def _listed(title: str, rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
     lines = [f"{title}:"]
-    lines += [f"  {printable(row.student)}: {printable(row.trouble or '', 300)}" for row in rows[:LISTED]]
+    lines += [f"  {printable(row.student)}: {printable(_why(row), 300)}" for row in rows[:LISTED]]
     if len(rows) > LISTED:
         lines.append(f"  … and {len(rows) - LISTED} more; report.html has them all.")
     return lines
+
+
+def _why(row: Row) -> str:
+    return row.trouble or (row.report.error if row.report is not None else None) or "no reason was told"
 
 
 def formats(folder: Path) -> str:

@@ -132,7 +132,8 @@ def _taken(entry: Entry, rules: Mapping[str, FileRule]) -> Submission:
     if entry.kind == "repository":
         if entry.path is None or entry.commit is None:
             raise SubmissionError(f"{entry.source} has no commit to grade.")
-        return repositories.collect(entry.path, entry.commit, rules, entry.student)
+        below = entry.parts[0].path if entry.parts else ()
+        return repositories.collect(entry.path, entry.commit, rules, entry.student, below)
     only = entry.parts[0] if len(entry.parts) == 1 else None
     if only is not None and not only.name and only.root.is_dir() and len(only.path) == 1:
         path = only.root.joinpath(*only.path)

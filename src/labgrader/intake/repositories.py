@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -93,8 +93,10 @@ def choose(path: Path, deadline: datetime | None) -> Chosen:
         return Chosen(problem=f"the repository {shown} cannot be read: {error.strerror}.")
 
 
-def collect(path: Path, commit: str, rules: Mapping[str, FileRule], student: str) -> Submission:
-    """The files that the lab wants in that commit of the repository at `path`.
+def collect(
+    path: Path, commit: str, rules: Mapping[str, FileRule], student: str, below: tuple[str, ...] = ()
+) -> Submission:
+    """The files that the lab wants in that commit of the repository at `path`, in its folder `below`.
 
     Raises SubmissionError, LabError or OSError when it is gone or the machine fails to read it.
     """
@@ -105,8 +107,14 @@ def collect(path: Path, commit: str, rules: Mapping[str, FileRule], student: str
     modules: list[str] = []
     try:
         with Objects(git) as objects:
-            found = list(_files(objects, _commit(objects, commit).tree, modules))
-            submission = from_members(found, rules, f"{shown} at {commit[:10]}", student)
+            files = _files(objects, _commit(objects, commit).tree, modules)
+            found = [
+                replace(member, path=member.path[len(below) :])
+                for member in files
+                if member.path[: len(below)] == below and len(member.path) > len(below)
+            ]
+            where = printable("/".join((path.name, *below)))
+            submission = from_members(found, rules, f"{where} at {commit[:10]}", student)
     except Unreadable as error:
         raise SubmissionError(f"the repository {shown} cannot be graded: {error}.") from None
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from labgrader.errors import UsageError
 from labgrader.intake.archives import FOLDER
 from labgrader.intake.class_folder import Found, plain_item
-from labgrader.intake.entry import Entry, Stray
+from labgrader.intake.entry import Entry, Part, Stray
 from labgrader.intake.scan import Item, Scan, below, item_at
 from labgrader.printable import printable
 
@@ -130,28 +130,30 @@ def match(
     people: Sequence[Person], scan: Scan, found: Sequence[Found], deadline: datetime | None
 ) -> tuple[list[Found], list[Stray]]:
     """An entry for each person on the roster; what belongs to nobody on it is told."""
-    index = _index(found)
+    index, paths = _index(found), _by_path(found)
     given: list[tuple[Person, Found | None, str]] = []
     for person in people:
         one, problem = (
-            _given(person, scan, found, deadline) if person.path else _guessed(person, found, index)
+            _given(person, scan, paths, deadline) if person.path else _guessed(person, found, index)
         )
         given.append((person, one, problem))
-    takers: dict[_Key, list[Person]] = {}
+    takers: dict[tuple[_Key, tuple[Part, ...]], list[Person]] = {}
     for person, one, _ in given:
         if one is not None:
-            takers.setdefault(_key(one), []).append(person)
+            takers.setdefault((_key(one), one.entry.parts), []).append(person)
     entries = []
     for person, one, problem in given:
+        others: Sequence[Person] = ()
         if one is None:
             one = Found(Entry("", printable(person.path or person.id), problem=problem), (), "")
-            entries.append(replace(one, entry=_of(person, one.entry, ()), twin=person.id))
         else:
-            entries.append(replace(one, entry=_of(person, one.entry, takers[_key(one)]), twin=person.id))
-    return entries, _left_over(scan, found, entries, set(takers))
+            others = takers[_key(one), one.entry.parts]
+        entries.append(replace(one, entry=_of(person, one.entry, others), twin=person.id))
+    return entries, _left_over(scan, found, entries, {key for key, _ in takers})
 
 
-_Key = tuple[str, tuple[tuple[str, ...], ...]]
+_Path = tuple[str, ...]
+_Key = tuple[str, tuple[_Path, ...]]
 
 
 def _key(one: Found) -> _Key:
@@ -195,16 +197,16 @@ def _of(person: Person, entry: Entry, takers: Sequence[Person]) -> Entry:
 
 
 def _given(
-    person: Person, scan: Scan, found: Sequence[Found], deadline: datetime | None
+    person: Person, scan: Scan, index: Mapping[_Path, Found], deadline: datetime | None
 ) -> tuple[Found | None, str]:
     """What the roster's path names: an entry that was found, or something deeper in the folder."""
     shown = printable(person.path)
     path = tuple(part for part in person.path.replace("\\", "/").split("/") if part not in ("", "."))
     if person.path.startswith(("/", "\\")) or ".." in path or not path:
         return None, f"the roster's path {shown} does not lie in the class's folder."
-    for one in found:
-        if any(_same(item.path, path) for item in one.items):
-            return one, ""
+    named = index.get(_composed(path)) or _in_repository(index, path, shown)
+    if named is not None:
+        return named, ""
     item = item_at(scan.root, path)
     if item is None:
         return (
@@ -214,10 +216,30 @@ def _given(
     return plain_item(scan, item, deadline), ""
 
 
-def _same(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two paths are one, the folder that a download is wrapped in being optional."""
-    plain = [tuple(unicodedata.normalize("NFC", part) for part in one) for one in (path, other)]
-    return plain[0] == plain[1] or plain[0][1:] == plain[1] != ()
+def _in_repository(index: Mapping[_Path, Found], path: _Path, shown: str) -> Found | None:
+    """The folder of a repository's commit that the path names, if it begins with a repository."""
+    for length in range(1, len(path)):
+        one = index.get(_composed(path[:length]))
+        if one is not None and one.entry.path is not None and any(item.repository for item in one.items):
+            parts = (Part(one.entry.path, path[length:]),)
+            return replace(one, entry=replace(one.entry, source=shown, parts=parts))
+    return None
+
+
+def _by_path(found: Sequence[Found]) -> dict[_Path, Found]:
+    """The entries by the paths of their items; the folder that a download is wrapped in is optional."""
+    index: dict[_Path, Found] = {}
+    for one in found:
+        for item in one.items:
+            path = _composed(item.path)
+            index.setdefault(path, one)
+            if path[1:]:
+                index.setdefault(path[1:], one)
+    return index
+
+
+def _composed(path: _Path) -> _Path:
+    return tuple(unicodedata.normalize("NFC", part) for part in path)
 
 
 def _words(name: str) -> str:

@@ -77,7 +77,10 @@ def scan(root: Path) -> Scan:
     for item in items:
         if item.name == gradescope.METADATA and item.kind == "file":
             member = next(members(Part(root, item.path)))
-            metadata = member.read(gradescope.MAX_METADATA_BYTES + 1)
+            try:
+                metadata = member.read(gradescope.MAX_METADATA_BYTES + 1)
+            except OSError as error:
+                raise UsageError(f"{item.name} cannot be read: {error.strerror}; make it readable.") from None
             items = [other for other in items if other is not item]
             strays.append(Stray(printable(item.name), "read as Gradescope's list of who handed in what"))
             break
