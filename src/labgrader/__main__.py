@@ -91,12 +91,27 @@ def main() -> int:
     except LabgraderError as error:
         print(error.message, file=sys.stderr)
         return 3 if isinstance(error, LabError) else 1 if isinstance(error, SubmissionError) else 2
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and not _printable():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            why = f"The output cannot be written: {error.strerror}; what was graded into a folder is kept."
+            print(why, file=sys.stderr)
+            return 3
         # 1 would say that the student lost marks.
         traceback.print_exc()
         print("This is a fault in labgrader itself; nothing was scored.", file=sys.stderr)
         return 3
     return 0
+
+
+def _printable() -> bool:
+    """Whether stdout still takes what is printed; a full disk or a terminal that is gone refuses it again."""
+    try:
+        sys.stdout.flush()
+        os.write(1, b"\n")
+    except OSError:
+        return False
+    return True
 
 
 def _usage(error: ParseError) -> UsageError:

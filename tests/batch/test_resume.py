@@ -195,11 +195,13 @@ def test_files_that_are_gone_or_wrong_are_made_anew(tmp_path: Path, students: Pa
     assert (run / "reports" / "bob.json").exists()
 
 
-def test_a_damaged_database_is_told_and_not_written_over(tmp_path: Path, students: Path) -> None:
+@pytest.mark.parametrize("page", [0, 3])
+def test_a_damaged_database_is_told_and_not_written_over(page: int, tmp_path: Path, students: Path) -> None:
     run = tmp_path / "run"
     grade(run, students, Canned())
     data = bytearray((run / "run.sqlite").read_bytes())
-    data[:100] = bytes(100)
+    size = int.from_bytes(data[16:18], "big")
+    data[page * size : page * size + 100] = b"\xff" * 100
     (run / "run.sqlite").write_bytes(data)
     with pytest.raises(LabError, match=r"run\.sqlite is damaged .*Move it away"):
         grade(run, students, Canned())

@@ -55,6 +55,11 @@ def prepare(connection: sqlite3.Connection, path: Path, write: bool) -> None:
         raise UsageError(f"{path} was made by a newer labgrader; use that one, or another folder.")
     elif version != VERSION or not {"about", "student", "judging"} <= names:
         raise UsageError(f"{path} holds no grading; name another folder.")
+    elif write:
+        # A damaged page may lie where the grading would come hours later.
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found.splitlines()[-1])
 
 
 @contextlib.contextmanager
