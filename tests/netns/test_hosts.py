@@ -64,8 +64,13 @@ def test_nothing_of_the_machine_s_files_shows(up: Up, tmp_path: Path) -> None:
 
 def test_root_of_a_host_is_nobody_outside(up: Up) -> None:
     for host in up.hosts:
-        inside, outside, count = (int(word) for word in host.run("cat", "/proc/self/uid_map")[1].split())
-        assert (inside, outside, count) == (0, 0, 65536), "seen from the lab, whose own ids are mapped again"
+        for kind in ("uid_map", "gid_map"):
+            lines = host.run("cat", f"/proc/self/{kind}")[1].splitlines()
+            rows = [tuple(int(word) for word in line.split()) for line in lines]
+            assert rows[0][:2] == (0, 0), "seen from the lab, whose own ids are mapped again"
+            for side in (0, 1):
+                ids = [number for row in rows for number in range(row[side], row[side] + row[2])]
+                assert sorted(ids) == list(range(65536))
         status, said = host.run("sh", "-c", "echo 1 > /proc/sys/kernel/sysrq", check=False)
         assert status != 0, said
         assert host.run("mknod", "/dev/sda", "b", "8", "0", check=False)[0] != 0

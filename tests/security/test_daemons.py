@@ -49,6 +49,13 @@ for name, argv in (('address', 'ip address add 192.168.1.99/24 dev eth1'),
                    ('device', 'mknod /tmp/sda b 8 0'), ('capture', 'tcpdump -c 1 -i eth1')):
     done = subprocess.run(argv.split(), stdin=-3, stdout=-3, stderr=-3)
     found[name] = 'done' if done.returncode == 0 else 'refused'
+libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+found['hoarded'] = [0, 0]
+while found['hoarded'][0] < 5000 and libc.sigqueue(os.getpid(), signal.SIGRTMIN, None) == 0:
+    found['hoarded'][0] += 1
+while found['hoarded'][1] < 40 and libc.inotify_init() >= 0:
+    found['hoarded'][1] += 1
 found['secret'] = len(open('/run/labgrader/host_key').read())
 found['log'], found['tmp'], found['home'] = write('/var/log/messages'), write('/tmp/x'), write('/home/lisi/x')
 lines = dict(line.split(':', 1) for line in open('/proc/self/status').read().splitlines())
@@ -93,6 +100,8 @@ def test_root_of_v0_by_xinetd_can_change_nothing_that_is_judged(up: Up, shell_of
     assert status["Uid"].split()[0] == "0", "it is root, indeed"
     assert status["Seccomp"] == "2"
     assert found.pop("secret") == 0
+    signals, watchers = found.pop("hoarded")
+    assert 0 < signals <= 1000 and 0 < watchers <= 32, "these are counted for the grader's user, too"
     # What login and a session need.
     assert [found.pop(name) for name in ("log", "tmp", "home")] == ["done"] * 3
     assert {name for name, answer in found.items() if answer == "done"} == set(), found
@@ -105,6 +114,7 @@ def test_the_same_attack_succeeds_without_the_fence(provider: NamespaceProvider)
         script = ATTACK.replace("AGENT", agent).replace(", ('capture', 'tcpdump -c 1 -i eth1')", "")
         found = unfenced(lab.middle, script, user="root")
     assert found["secret"] > 100
+    assert found["hoarded"] == [5000, 40]
     for name in (
         *("/usr/bin/ping", "/usr/lib/labgrader/agent.py", "/proc/sys/net/ipv4/ip_forward"),
         *("/proc/1/environ", "/proc/1/root/etc", "/proc/1/fd/3"),

@@ -136,6 +136,15 @@ def test_arguments_decide(machine: str) -> None:
     assert told(machine, personality, 0) is None and told(machine, personality, 0xFFFFFFFF) is None
     for value in (0x0040000, 0x0400000, 8, 0x100000000 | 8):
         assert told(machine, personality, value) == errno.EPERM
+    setsockopt = calls.number("setsockopt", machine)
+    sol_socket, ip, tcp, reuseaddr, attach_filter, lock_filter = 1, 0, 6, 2, 26, 44
+    for option in (attach_filter, 50, 51, 52, 0x100000000 | attach_filter):
+        assert told(machine, setsockopt, 3, sol_socket, option) == errno.EPERM, option
+        # The same numbers are other options at other levels.
+        assert told(machine, setsockopt, 3, ip, option) is None
+        assert told(machine, setsockopt, 3, tcp, option) is None
+    for option in (reuseaddr, 7, 8, 9, 13, 15, 20, 27, lock_filter):
+        assert told(machine, setsockopt, 3, sol_socket, option) is None, option
 
 
 def test_the_assembled_filter_is_the_one_that_was_looked_at() -> None:

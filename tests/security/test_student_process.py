@@ -96,6 +96,9 @@ for name, family, kind, protocol in (
     ('dccp', 2, 6, 33),
 ):
     found[name] = tried(socket.socket, family, kind, protocol)
+keep = ctypes.create_string_buffer(struct.pack('=HBBI', 6, 0, 0, 0xFFFFFFFF))
+filter = struct.pack('H6xQ', 1, ctypes.addressof(keep))
+found['socket filter'] = tried(socket.socket(2, 1).setsockopt, 1, 26, filter)
 master, slave = os.openpty()
 for name, number in (('TIOCSTI', 0x5412), ('TIOCLINUX', 0x541C), ('TIOCSETD', 0x5423)):
     found[name] = tried(fcntl.ioctl, slave, number, struct.pack('i', 0) + bytes(12))
@@ -119,6 +122,7 @@ REFUSED = {
     "mptcp": "EPROTONOSUPPORT",
     "raw": "EPERM",
     "dccp": "ESOCKTNOSUPPORT",
+    "socket filter": "EPERM",
     "TIOCSTI": "EPERM",
     "TIOCLINUX": "EPERM",
     "TIOCSETD": "EPERM",
@@ -131,6 +135,7 @@ def test_objects_that_cross_namespaces_are_not_to_be_had(up: Up) -> None:
     # Keys, tracing and other netlink families are there for everybody on any kernel.
     for name in ("add_key", "keyctl", "ptrace", "personality", "netlink uevent", "TIOCSETD"):
         assert without[name] != REFUSED[name], f"{name} is refused without the filter, too"
+    assert unfenced(up.middle, OBJECTS, user="root")["socket filter"] == "done"
 
 
 FOREIGN = """

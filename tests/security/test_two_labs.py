@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -10,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from labgrader.checking.programs import Program
 from labgrader.providers.netns import runtime
 from tests.contract.labs import MIDDLE_0, RIGHT, Up
-from tests.security.attacks import fenced, unfenced
+from tests.security.attacks import HEAD, fenced, unfenced
 
 pytestmark = pytest.mark.namespaces
 
@@ -163,3 +166,74 @@ def test_a_program_reaches_nothing_but_its_own_lab(up: Up, neighbour: Up) -> Non
     # The control: from the lab where it listens, the same address answers.
     with neighbour.left.connect(MIDDLE_0, 4321) as conversation:
         assert conversation.receive().data == answer["word"].encode()
+
+
+# As many open files in flight as one user may have, then what is left of other quotas of his.
+HOARD = """
+import array
+kept, found = [], {}
+def pass_on(count=100):
+    pair = socket.socketpair()
+    kept.append(pair)
+    pair[0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * count))])
+for _ in range(20):
+    found['in flight'] = tried(pass_on)
+while libc.inotify_init() >= 0:
+    found['watchers'] = found.get('watchers', 0) + 1
+libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+found['signals'] = 0
+while found['signals'] < 5000 and libc.sigqueue(os.getpid(), signal.SIGRTMIN, None) == 0:
+    found['signals'] += 1
+tell(found)
+time.sleep(60)
+"""
+PASS_ON = """
+import array
+pair = socket.socketpair()
+def pass_on():
+    pair[0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0]))])
+tell([tried(pass_on), libc.inotify_init() >= 0])
+"""
+
+
+def test_what_one_student_hoards_the_others_and_the_grader_have_still(up: Up, neighbour: Up) -> None:
+    script = f"TOKEN = 'told'{HEAD}{HOARD}"
+    with Program(up.middle, ["/usr/bin/python3", "-c", script], 11200) as hoarder:
+        assert hoarder.wait_for([re.compile(b"told.*told")], 20.0), hoarder.text
+        # The control: it went as far as it could get.
+        assert b'"in flight": "ETOOMANYREFS"' in hoarder.text
+        few = re.search(rb'"watchers": (\d+), "signals": (\d+)', hoarder.text)
+        assert few and 0 < int(few[1]) <= 32 and 0 < int(few[2]) <= 1000, hoarder.text
+        assert fenced(neighbour.middle, PASS_ON) == ["done", True]
+        # Those of the lab are counted for the grader's user, too, who may have 128 as kernels come.
+        handle = ctypes.CDLL(None, use_errno=True).inotify_init()
+        assert handle >= 0
+        os.close(handle)
+
+
+def test_the_students_of_two_labs_are_two_users_outside(up: Up, neighbour: Up) -> None:
+    def outside(lab: Up) -> set[int]:
+        """The user ids, as this machine has them, of the processes that LISI and STUDENT run there."""
+        argv = ["/usr/bin/python3", "-c", "import time; print('up', flush=True); time.sleep(60)"]
+        with Program(lab.middle, argv, 11200) as program:
+            assert program.wait_for([re.compile(b"up")])
+            return {
+                entry.stat().st_uid
+                for entry in Path("/proc").iterdir()
+                if entry.name.isdigit() and _says(entry / "cmdline", b"print('up', flush=True)")
+            }
+
+    first, second = outside(up), outside(neighbour)
+    assert len(first) == len(second) == 1 and first != second
+    # Inside nothing of that is to be seen.
+    for lab in (up, neighbour):
+        homes = lab.middle.run("stat", "-c", "%U %u %g", "/home/student", "/home/lisi")[1]
+        assert homes.split("\n")[:2] == ["student 1001 1001", "lisi 1000 1000"]
+
+
+def _says(path: Path, words: bytes) -> bool:
+    try:
+        return words in path.read_bytes()
+    except OSError:
+        return False

@@ -8,7 +8,7 @@ do as asked raises LabError.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -76,6 +76,8 @@ class Conversation:
         self.local_address: str = answer["local"][0]
         self.local_port: int = answer["local"][1]
         self._closed = False
+        # Whether bytes pass between the two machines at all; for whoever got none through this connection.
+        self.way_is_open: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> Conversation:
         return self

@@ -41,31 +41,44 @@ def reach(program: Program, vantage: Host, address: str, *, control: Host) -> Co
     `control` is the server's host, on which a listener of ours proves that the way there is open.
     """
     try:
-        return vantage.connect(address, program.port)
+        return _connected(program, vantage, address, control)
     except Unreached as problem:
         reason = problem.reason
     # A server may open one listener after another; what was seen to listen was the first of them.
     if reason == "refused" and program.await_listening(FURTHER_LISTENER_S, address=address):
         try:
-            return vantage.connect(address, program.port)
+            return _connected(program, vantage, address, control)
         except Unreached as problem:
             reason = problem.reason
     return _refused(program, vantage, address, reason, control)
+
+
+def _connected(program: Program, vantage: Host, address: str, control: Host) -> Conversation:
+    conversation = vantage.connect(address, program.port)
+    conversation.way_is_open = lambda: vantage.proves_reach(control, address)
+    return conversation
 
 
 def deliver(program: Program, conversation: Conversation, message: bytes) -> None:
     """Send the message; the server's machine must acknowledge its bytes, or have ended the connection.
 
     A server that breaks off at once has been reached all the same; what it then owes (a printout) is for
-    other checks to judge. Which of the two is seen first must not change any outcome.
+    other checks to judge. Which of the two is seen first must not change any outcome. A server may also make
+    its connection deaf, by options of its socket: it fails where a listener of ours does get bytes.
     """
     try:
         conversation.send(message)
     except Unreached as problem:
-        if problem.reason != "reset":
-            raise LabError(
-                f"{conversation.target} took the connection but not the bytes: {problem.reason}."
-            ) from problem
+        if problem.reason == "reset":
+            return
+        if conversation.way_is_open():
+            fail(
+                f"{conversation.target} took the connection, but none of the bytes that were sent to it, "
+                "though the way there is open: an option of the socket keeps them out."
+            )
+        raise LabError(
+            f"{conversation.target} took the connection but not the bytes: {problem.reason}."
+        ) from problem
 
 
 def must_print_peer(program: Program, conversation: Conversation) -> None:

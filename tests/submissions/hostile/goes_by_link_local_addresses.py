@@ -9,7 +9,7 @@ for address in ("fe80::1", "ff02::1", "ff02::2", "::ffff:127.0.0.1"):
             s.settimeout(0.1)
             s.sendto(b"anybody?", (address, 7, 0, socket.if_nametoindex(name)))
             print(address, name, "sent")
-            print("GOT", s.recvfrom(100))
+            raise SystemExit("GOT %s" % (s.recvfrom(100),))
         except OSError as error:
             print(address, name, error)
 for address in ("169.254.1.1", "169.254.169.254", "224.0.0.1", "224.0.0.251", "255.255.255.255", "192.168.1.255"):
@@ -18,7 +18,7 @@ for address in ("169.254.1.1", "169.254.169.254", "224.0.0.1", "224.0.0.251", "2
         s.settimeout(0.1)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         s.sendto(b"anybody?", (address, 7))
-        print("GOT", s.recvfrom(100))
+        raise SystemExit("GOT %s" % (s.recvfrom(100),))
     except OSError as error:
         print(address, error)
 s = socket.create_server(("", 11200))

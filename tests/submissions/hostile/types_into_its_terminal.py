@@ -17,7 +17,7 @@ for path in ["/dev/tty", "/dev/console", *glob.glob("/dev/pts/[0-9]*")]:
                                    ("TIOCSETD", TIOCSETD, struct.pack("i", 21)), ("TIOCCONS", TIOCCONS, 0)):
         try:
             fcntl.ioctl(handle, number, argument)
-            print("GOT", path, name)
+            raise SystemExit("GOT %s %s" % (path, name))
         except OSError as error:
             print(path, name, error.strerror)
     os.close(handle)

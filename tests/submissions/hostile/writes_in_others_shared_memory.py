@@ -10,16 +10,17 @@ for path in glob.glob("/dev/shm/*") + glob.glob("/dev/mqueue/*"):
     try:
         if os.stat(path).st_uid != os.getuid():
             open(path, "r+b").write(b"mine")
-            print("GOT", path)
+            raise SystemExit("GOT " + path)
     except OSError:
         pass
 for kind, remove in (("shm", lambda n: libc.shmctl(n, 0, None)), ("msg", lambda n: libc.msgctl(n, 0, None)),
                      ("sem", lambda n: libc.semctl(n, 0, 0))):
     for line in open("/proc/sysvipc/" + kind).read().splitlines()[1:]:
-        print("GOT" if remove(int(line.split()[1])) == 0 else "not", kind, line.split()[:2])
+        if remove(int(line.split()[1])) == 0:
+            raise SystemExit("GOT %s %s" % (kind, line.split()[:2]))
     for n in range(256):
         if remove(n) == 0:
-            print("GOT", kind, n)
+            raise SystemExit("GOT %s %d" % (kind, n))
 s = socket.create_server(("", 11200))
 c, a = s.accept()
 print(a)

@@ -12,7 +12,7 @@ for top in ("/proc/sys", "/sys", "/proc/sysrq-trigger", "/proc/irq"):
                 continue
             try:
                 os.write(handle, b"1")
-                print("GOT", folder, name)
+                raise SystemExit("GOT %s/%s" % (folder, name))
             except OSError:
                 pass
             os.close(handle)

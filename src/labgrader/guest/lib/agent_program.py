@@ -12,10 +12,12 @@ import confine
 import handles
 import kernelobjects
 import places
+import socketbuffers
 from pace import Pace
 
 POLL_S = 0.001
 MEMORY_POLL_S = 0.05
+FIN_WAIT2, TIME_WAIT = 5, 6  # as /proc/net/tcp has them
 
 
 class Program:
@@ -106,7 +108,9 @@ class Program:
 
     def _weigh(self):
         confine.step_behind(self.uid)
-        if confine.memory_kb(self.uid) + kernelobjects.shared_kb(self.uid) > self.limits["memory_mb"] * 1024:
+        most_kb = self.limits["memory_mb"] * 1024
+        held_kb = confine.memory_kb(self.uid) + kernelobjects.shared_kb(self.uid)
+        if held_kb + socketbuffers.held_kb(most_kb) > most_kb:
             self.killed_for = "memory"
             confine.kill_all(self.user, 2.0)
             kernelobjects.remove_left(self.uid)
@@ -189,11 +193,18 @@ def _is_free(port):
 
 
 def _users_of(port):
-    """The sockets that use TCP `port`, but for those in TIME_WAIT (state 6): a restart is judged by these."""
+    """The sockets that use TCP `port`, but for those that a program which sets SO_REUSEADDR may bind beside.
+
+    A restart is judged by those in TIME_WAIT. One in FIN_WAIT2 that nobody owns any more has missed the end
+    of its client, whose kernel told it: the program made it deaf, and the kernel forgets it after a minute.
+    """
     return [
         s
         for s in agent_host.sockets()
-        if s["port"] == port and s["proto"].startswith("tcp") and s["state"] != 6
+        if s["port"] == port
+        and s["proto"].startswith("tcp")
+        and s["state"] != TIME_WAIT
+        and (s["state"], s["inode"]) != (FIN_WAIT2, 0)
     ]
 
 

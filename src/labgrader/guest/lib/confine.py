@@ -140,6 +140,8 @@ def _become(account, limits, fence):
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_MEMLOCK, 65536),
         (resource.RLIMIT_MSGQUEUE, 65536),
+        # Counted for whoever made the lab's namespaces, too (see kernelobjects.spare_the_grader).
+        (resource.RLIMIT_SIGPENDING, 256),
     ):
         hard = resource.getrlimit(kind)[1]
         if hard != resource.RLIM_INFINITY:

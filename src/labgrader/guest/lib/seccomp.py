@@ -89,6 +89,11 @@ def _ioctl():
     return [_argument(1), *refused, _ALLOWED]
 
 
+def _setsockopt():
+    filters = [step for option in calls.SOCKET_FILTERS for step in _if(EQUAL, option, _refuse(errno.EPERM))]
+    return [_argument(1), *_if(EQUAL, calls.SOL_SOCKET, _argument(2), *filters, _ALLOWED), _ALLOWED]
+
+
 def _personality():
     return [_argument(0), *_each_allowed(calls.PERSONALITIES), _refuse(errno.EPERM)]
 
@@ -111,7 +116,7 @@ def instructions(machine):
         made += _if(AT_LEAST, X32, _refuse(errno.ENOSYS))
     made += _if(GREATER, calls.LAST_KNOWN, _refuse(errno.ENOSYS))
     looks = (("ioctl", _ioctl), ("socket", _socket), ("socketpair", _socket), ("clone", _clone))
-    for name, look in (*looks, ("personality", _personality)):
+    for name, look in (*looks, ("personality", _personality), ("setsockopt", _setsockopt)):
         made += _if(EQUAL, calls.number(name, machine), *look())
     for number, error in calls.numbers(machine):
         made += _if(EQUAL, number, _refuse(error))

@@ -91,6 +91,7 @@ LOOKED_AT = {
     "clone": (56, 220),
     "ioctl": (16, 29),
     "personality": (135, 92),
+    "setsockopt": (54, 208),
 }
 
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET (sched.h)
@@ -100,6 +101,10 @@ SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_KINDS = 1, 2, 3, 0xF
 PROTOCOLS = (0, 1, 6, 17, 58)  # any, ICMP, TCP, UDP, ICMPv6
 # Input to a terminal in its owner's name, the text console's selection, line disciplines, console output.
 IOCTLS = (0x5412, 0x541C, 0x5423, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
+SOL_SOCKET = 1
+# Programs for the kernel to run on each packet, which need no right at all (socket(7)): SO_ATTACH_FILTER,
+# _BPF, _REUSEPORT_CBPF and _REUSEPORT_EBPF. One could drop what a client sends before it is acknowledged.
+SOCKET_FILTERS = (26, 50, 51, 52)
 PERSONALITIES = (0, 0xFFFFFFFF)  # Linux, and the question which one it is
 
 

@@ -1,4 +1,4 @@
-"""The kernel's listening sockets, by netlink: sock_diag(7).
+"""The kernel's listening sockets, and the memory in all sockets' buffers, by netlink: sock_diag(7).
 
 /proc/net/tcp walks the whole table of connections for each reading, some milliseconds on a large machine;
 a question for listening sockets alone is answered at once. Where the kernel does not answer (a module
@@ -18,6 +18,12 @@ HEADER = struct.Struct("=IHHII")
 REQUEST = struct.Struct("=BBBxI48x")
 # inet_diag_msg: family, state, timer, retrans; ports; addresses; interface, cookie; five counters.
 MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")
+# unix_diag_req: family, protocol, padding, states, inode, what to show, cookie (linux/unix_diag.h).
+UNIX_REQUEST = struct.Struct("=BxxxI4xI8x")
+UNIX_SHOW_MEMORY, UNIX_MESSAGE_SIZE = 0x20, 16
+# The attributes with a socket's memory: nine numbers, SK_MEMINFO_* of linux/sock_diag.h.
+INET_MEMORY, UNIX_MEMORY = 7, 5
+EVERY_STATE = 0xFFFFFFFF
 KINDS = (
     ("tcp", socket.AF_INET, socket.IPPROTO_TCP, LISTEN),
     ("tcp6", socket.AF_INET6, socket.IPPROTO_TCP, LISTEN),
@@ -32,14 +38,9 @@ def listening():
     Raises OSError where the kernel has no sock_diag for one of the kinds.
     """
     found = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as link:
-        link.settimeout(2.0)
+    with _opened() as link:
         for name, family, protocol, state in KINDS:
-            body = REQUEST.pack(family, protocol, 0, 1 << state)
-            link.send(
-                HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 0, 0) + body
-            )
-            for message in _messages(link):
+            for message in _dump(link, REQUEST.pack(family, protocol, 0, 1 << state)):
                 fields = MESSAGE.unpack_from(message)
                 raw = fields[6][:4] if family == socket.AF_INET else fields[6]
                 found.append(
@@ -53,6 +54,47 @@ def listening():
                     }
                 )
     return found
+
+
+def buffers():
+    """Bytes in the buffers of all TCP, UDP and Unix sockets of this network namespace, whoever owns them.
+
+    Raises OSError where the kernel has no sock_diag for one of the kinds.
+    """
+    total = 0
+    with _opened() as link:
+        for _name, family, protocol, _state in KINDS:
+            for message in _dump(link, REQUEST.pack(family, protocol, 1 << (INET_MEMORY - 1), EVERY_STATE)):
+                total += _held(message, MESSAGE.size, INET_MEMORY)
+        for message in _dump(link, UNIX_REQUEST.pack(socket.AF_UNIX, EVERY_STATE, UNIX_SHOW_MEMORY)):
+            total += _held(message, UNIX_MESSAGE_SIZE, UNIX_MEMORY)
+    return total
+
+
+def _held(message, at, wanted):
+    """What one socket holds, by the attribute `wanted` of its message, whose attributes begin at `at`."""
+    while at + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, at)
+        if length < 4:
+            break
+        if kind == wanted:
+            values = struct.unpack_from("=%dI" % ((length - 4) // 4), message, at + 4)
+            received, _, sending, _, forward, queued, _, backlog = values[:8]
+            return received + max(sending, queued) + forward + backlog
+        at += (length + 3) & ~3
+    return 0
+
+
+def _opened():
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+    link.settimeout(2.0)
+    return link
+
+
+def _dump(link, body):
+    """Ask for a list; the bodies of the messages that it comes in."""
+    link.send(HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 0, 0) + body)
+    return _messages(link)
 
 
 def _messages(link):

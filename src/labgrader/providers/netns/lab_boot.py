@@ -16,6 +16,9 @@ from typing import Any
 import host_boot
 import kernel as k
 
+# Of a host's user ids, these are at another place outside for each lab (the gids are not). guest/install.py.
+FIRST_PERSON, PEOPLE = 1000, 2
+FIRST_PLACE, PLACES = 2048, 30000
 WORKSPACE = "/tmp"  # in this mount namespace only; the grader's own /tmp is not touched
 DEADLINE_S = 20.0
 
@@ -57,11 +60,12 @@ def _bring_up(config: dict[str, Any]) -> None:
         os.close(host["socket_fd"])
         children[host["name"]] = (pid, from_host, to_host)
     deadline = time.monotonic() + DEADLINE_S
+    maps = {"uid_map": _uid_map(config["ids"]), "gid_map": f"0 0 {config['ids']}"}
     for pid, from_host, to_host in children.values():
         _await(from_host, b"u", deadline)
-        for kind in ("uid_map", "gid_map"):
+        for kind, text in maps.items():
             with open(f"/proc/{pid}/{kind}", "w") as file:
-                file.write(f"0 0 {config['ids']}")
+                file.write(text)
         os.write(to_host, b"1")
     for _pid, from_host, _to_host in children.values():
         _await(from_host, b"n", deadline)
@@ -70,6 +74,24 @@ def _bring_up(config: dict[str, Any]) -> None:
         os.write(to_host, b"1")
     for _pid, from_host, _to_host in children.values():
         _await(from_host, b"r", deadline)  # the guest's init accepts connections
+
+
+def _uid_map(count: int) -> str:
+    """The map of a host's user ids: the people change places with as many others, chosen anew for each lab.
+
+    The kernel counts what one user may keep in flight, in pipes or in epoll by his outermost id. With the
+    same one in all labs of a grader, one student could use up what the others' programs need.
+    """
+    place = FIRST_PLACE + int.from_bytes(os.urandom(4)) % PLACES * PEOPLE
+    behind, after = FIRST_PERSON + PEOPLE, place + PEOPLE
+    lines = [
+        (0, 0, FIRST_PERSON),
+        (FIRST_PERSON, place, PEOPLE),
+        (behind, behind, place - behind),
+        (place, FIRST_PERSON, PEOPLE),
+        (after, after, count - after),
+    ]
+    return "".join(f"{inside} {outside} {length}\n" for inside, outside, length in lines)
 
 
 def _wire(config: dict[str, Any], pids: dict[str, int]) -> None:
