@@ -12,12 +12,14 @@ import confine
 import handles
 import kernelobjects
 import places
+import sockdiag
 import socketbuffers
 from pace import Pace
 
 POLL_S = 0.001
 MEMORY_POLL_S = 0.05
 FIN_WAIT2, TIME_WAIT = 5, 6  # as /proc/net/tcp has them
+ORPHANS_S = 1.0  # for the client's end to come through, and to make a TIME_WAIT of it
 
 
 class Program:
@@ -193,19 +195,27 @@ def _is_free(port):
 
 
 def _users_of(port):
-    """The sockets that use TCP `port`, but for those that a program which sets SO_REUSEADDR may bind beside.
-
-    A restart is judged by those in TIME_WAIT. One in FIN_WAIT2 that nobody owns any more has missed the end
-    of its client, whose kernel told it: the program made it deaf, and the kernel forgets it after a minute.
-    """
+    """The sockets that use TCP `port`, but for those in TIME_WAIT: a restart is judged by these."""
     return [
         s
         for s in agent_host.sockets()
-        if s["port"] == port
-        and s["proto"].startswith("tcp")
-        and s["state"] != TIME_WAIT
-        and (s["state"], s["inode"]) != (FIN_WAIT2, 0)
+        if s["port"] == port and s["proto"].startswith("tcp") and s["state"] != TIME_WAIT
     ]
+
+
+def _but_orphans(port, lingering):
+    """Forget the connections in FIN_WAIT2 that no program has any more, and leave them out.
+
+    Their clients have ended, too, and said so; a packet was lost (it is sent once), or the program made the
+    connection deaf to it. The kernel alone would keep the port from the next start for a minute.
+    """
+    orphans = [s for s in lingering if (s["state"], s["inode"]) == (FIN_WAIT2, 0)]
+    if orphans:
+        try:
+            sockdiag.forget(port, FIN_WAIT2)
+        except OSError:
+            pass  # then the next start gets its port only if it sets SO_REUSEADDR
+    return [s for s in lingering if s not in orphans]
 
 
 def op_stop(program, port, timeout):
@@ -222,10 +232,13 @@ def op_stop(program, port, timeout):
     os.close(started.wake)
     started.reader.join(timeout)
     started.end_shell()
-    deadline = time.monotonic() + timeout
+    now = time.monotonic()
+    deadline, patience = now + timeout, now + ORPHANS_S
     pace = Pace(POLL_S)
     while True:
         lingering = [] if _is_free(port) else _users_of(port)
+        if lingering and time.monotonic() > patience:
+            lingering = _but_orphans(port, lingering)
         if not lingering or time.monotonic() > deadline:
             break
         pace.rest()

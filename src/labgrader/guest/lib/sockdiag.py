@@ -1,4 +1,4 @@
-"""The kernel's listening sockets, and the memory in all sockets' buffers, by netlink: sock_diag(7).
+"""The kernel's sockets by netlink: those that listen, the memory of all, the end of some. sock_diag(7).
 
 /proc/net/tcp walks the whole table of connections for each reading, some milliseconds on a large machine;
 a question for listening sockets alone is answered at once. Where the kernel does not answer (a module
@@ -10,8 +10,8 @@ import socket
 import struct
 
 NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST_DUMP = 0x301
+SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 20, 21
+NLM_F_REQUEST_DUMP, NLM_F_REQUEST_ACK = 0x301, 0x5
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 LISTEN, UNCONNECTED = 10, 7
 HEADER = struct.Struct("=IHHII")
@@ -20,6 +20,8 @@ REQUEST = struct.Struct("=BBBxI48x")
 MESSAGE = struct.Struct("=BBBB2s2s16s16sI8sIIIII")
 # unix_diag_req: family, protocol, padding, states, inode, what to show, cookie (linux/unix_diag.h).
 UNIX_REQUEST = struct.Struct("=BxxxI4xI8x")
+# What names a socket, at the same place in a request and in an answer: ports, addresses, interface, cookie.
+NAME = slice(4, 52)
 UNIX_SHOW_MEMORY, UNIX_MESSAGE_SIZE = 0x20, 16
 # The attributes with a socket's memory: nine numbers, SK_MEMINFO_* of linux/sock_diag.h.
 INET_MEMORY, UNIX_MEMORY = 7, 5
@@ -71,6 +73,23 @@ def buffers():
     return total
 
 
+def forget(port, state):
+    """End the connections on TCP `port` that are in `state` and no program's any more.
+
+    Raises OSError where the kernel has no sock_diag, or cannot end sockets (CONFIG_INET_DIAG_DESTROY).
+    """
+    with _opened() as link:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            begin = REQUEST.pack(family, socket.IPPROTO_TCP, 0, 1 << state)
+            for message in list(_dump(link, begin)):
+                fields = MESSAGE.unpack_from(message)
+                if struct.unpack("!H", fields[4])[0] == port and fields[14] == 0:
+                    body = begin[:8] + message[NAME]
+                    size = HEADER.size + len(body)
+                    link.send(HEADER.pack(size, SOCK_DESTROY, NLM_F_REQUEST_ACK, 0, 0) + body)
+                    list(_messages(link))
+
+
 def _held(message, at, wanted):
     """What one socket holds, by the attribute `wanted` of its message, whose attributes begin at `at`."""
     while at + 4 <= len(message):
@@ -98,7 +117,7 @@ def _dump(link, body):
 
 
 def _messages(link):
-    """The bodies of one dump's messages."""
+    """The bodies of one dump's messages; none for what was done and acknowledged."""
     while True:
         data = link.recv(1 << 18)
         while data:
@@ -107,6 +126,8 @@ def _messages(link):
                 return
             if kind == NLMSG_ERROR:
                 code = -struct.unpack_from("=i", data, HEADER.size)[0]
+                if code == 0:
+                    return
                 raise OSError(code, os.strerror(code))
             yield data[HEADER.size : length]
             data = data[(length + 3) & ~3 :]
