@@ -92,7 +92,9 @@ def test_once_machines_are_kept_nothing_unfinished_is_theirs(here: Path) -> None
     assert removed(here) == []
 
 
-@pytest.mark.parametrize(("name", "ends"), [("VBoxManage", True), ("VBoxHeadless", False), ("VBoxSVC", False)])
+@pytest.mark.parametrize(
+    ("name", "ends"), [("VBoxManage", True), ("VBoxHeadless", False), ("VBoxSVC", False)]
+)
 def test_of_virtualbox_s_own_programs_only_its_command_is_ended(here: Path, name: str, ends: bool) -> None:
     program = here / name
     shutil.copy(shutil.which("sleep") or "", program)

@@ -105,7 +105,7 @@ def test_two_slots_share_neither_ports_nor_networks(tmp_path: Path) -> None:
 
 
 def test_by_hand_it_is_the_same_machines_on_vagrant_s_own_port(tmp_path: Path) -> None:
-    slot, ours = slot_of(tmp_path)
+    _slot, ours = slot_of(tmp_path)
     for name, machine in read(tmp_path, {"LAB": LAB}).items():
         assert machine["name"] == f"labgrader-by-hand-{LAB}-{name}"
         assert machine["hardware"] == ours[name]["hardware"]

@@ -1,10 +1,10 @@
 """Makes a virtual machine one of a lab's: ``python3 prepare.py SETTINGS.json``, as root, any number of times.
 
 Settings: {"hostname", "interfaces": [{"mac", "name"}], "disk_mb", "host_key", "authorized_key",
-"machine_id"}; the last three may be "": then the machine keeps or makes its own. "forward" (false if it is not
-there): whether it forwards packets, for a system whose own services decide that. On the project's own box
-all of it holds at once; on a machine with another system, from the next start on. Python 3.6 syntax,
-standard library only.
+"machine_id"}; the last three may be "": then the machine keeps or makes its own. "forward", false where it
+is not given: whether it forwards packets, for a system whose own services decide that. On the project's
+own box all of it holds at once; on a machine with another system, from the next start on. Python 3.6
+syntax, standard library only.
 """
 
 import json

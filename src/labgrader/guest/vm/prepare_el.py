@@ -32,8 +32,8 @@ STOPPED = (
 LAID = ("etc/securetty", "etc/xinetd.d/telnet", "etc/sysconfig/network", "usr/sbin/labgrader-clock")
 SECURETTY = "auth       [user_unknown=ignore success=ok ignore=ignore default=bad] pam_securetty.so\n"
 NETWORK = "/etc/sysconfig/network"
-# Asking whether another machine has an address takes seconds for each, and one of ours has twenty. The contract
-# asks nobody; an ifcfg file that says otherwise is obeyed.
+# Asking whether another machine has an address takes seconds for each, and one of ours has twenty. The
+# contract asks nobody; an ifcfg file that says otherwise is obeyed.
 NO_QUESTIONS = "for number in '' {0..255}; do eval \"ARPCHECK$number=no\"; done; unset number\n"
 SYSCTL = "net.ipv6.conf.all.disable_ipv6 = 1\nnet.ipv6.conf.default.disable_ipv6 = 1\n"
 # The service network switches forwarding off when it stops, and does what stands here when it starts.

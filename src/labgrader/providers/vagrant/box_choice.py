@@ -52,7 +52,7 @@ def _add(words: list[str], hypervisor: str, log_folder: Path) -> None:
 
 
 def masters(name: str = f"{FAMILY}-*") -> list[str]:
-    """The UUIDs of the VirtualBox machines that clones are linked to: of the boxes built here, or of `name`."""
+    """The UUIDs of VirtualBox's machines that clones are linked to: of the boxes built here, or of `name`."""
     return [text.strip() for text in _texts(name, "master_id")]
 
 

@@ -23,7 +23,7 @@ FOLDER, ELSE = Path("/run/lock"), Path("/tmp")
 
 
 def path() -> Path:
-    """Where the lock is: in /run/lock, which a boot empties, or in /tmp where that is not open to everybody."""
+    """Where the lock is: in /run/lock, which a boot empties, or in /tmp where that is not open to all."""
     if folder := os.environ.get("LABGRADER_LOCK_FOLDER"):
         return Path(folder) / "labgrader-vagrant"
     # Whoever asks, root too, must come to the same answer.

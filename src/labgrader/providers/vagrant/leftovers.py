@@ -22,8 +22,8 @@ from labgrader.printable import printable
 OURS = re.compile(r"labgrader-(?P<slot>[0-9a-f]{8})-[A-Za-z0-9.-]+\Z")
 MANAGEMENT = "labgrader-mgmt"
 LISTED = re.compile(r'"(?P<name>[^"]*)" \{(?P<uuid>[0-9a-f-]{36})\}\s*\Z')
-# What Vagrant names a linked clone until it is renamed, and after these words the machine that clones of a box are
-# linked to: the box's own name, and digits (plugins/providers/virtualbox/driver/version_5_0.rb).
+# What Vagrant names a linked clone until it is renamed, and the machine that clones of a box are linked to:
+# these words, or the box's own name, and digits (plugins/providers/virtualbox/driver/version_5_0.rb).
 DIGITS = r"(_\d+){2,3}"
 CLONE = "temp_clone"
 BOX_DISK = re.compile(r"labgrader-VAGRANTSLASH-.*_vagrant_box_image_")

@@ -49,7 +49,7 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
 
 
 def _save(slot: Slot, settings: Settings, names: list[str]) -> None:
-    """Keep the machines as they are. From now on nothing unfinished is this slot's: see _remove_unfinished."""
+    """Keep the machines as they are; from now on nothing unfinished is this slot's."""
     for name in names:
         vagrant(slot, settings, "snapshot", "save", "--force", name, SNAPSHOT, deadline_s=SNAPSHOT_S)
     (slot.folder / BEFORE).unlink(missing_ok=True)

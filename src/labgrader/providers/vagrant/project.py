@@ -121,7 +121,7 @@ def environment(slot: Slot, settings: Settings) -> dict[str, str]:
         "LABGRADER_BOOT_TIMEOUT": str(settings.boot_timeout_s),
     }
     if settings.hypervisor == "virtualbox":
-        # Some plug-ins act on every machine: vagrant-vbguest would have packages from an archive to build with.
+        # Some act on every machine: vagrant-vbguest would fetch packages from an archive to build with.
         told["VAGRANT_NO_PLUGINS"] = "1"
     if settings.driver:
         told["LABGRADER_LIBVIRT_DRIVER"] = settings.driver
