@@ -79,6 +79,7 @@ def summary(found: ClassResults) -> str:
     parts += [f"{counts.rejected} rejected"] if counts.rejected else []
     parts += [f"{counts.missing} without a submission"] if counts.missing else []
     parts += [f"{counts.incomplete} incomplete"] if counts.incomplete else []
+    parts += [f"{counts.waiting} not graded yet"] if counts.waiting else []
     parts += [f"{counts.late} of them late"] if counts.late else []
     students = "1 student" if counts.students == 1 else f"{counts.students} students"
     lines = [f"{found.lab}: {students}: {', '.join(parts)}."]
@@ -116,7 +117,7 @@ def _row(store: Store, about: Mapping[str, Any], row: Row, settled: bool, presen
     report = newest.report if newest is not None else None
     if report is None or report.lab != about["lab"]:
         why = (row.problem or GONE) if not present else UNREACHED
-        return replace(row, problem=why)
+        return replace(row, problem=why, waiting=present)
     notes = () if settled else (OLD,) if present else (GONE,)
     return replace(row, problem=None, report=report, notes=(*row.notes, *notes))
 
