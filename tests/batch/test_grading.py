@@ -419,6 +419,6 @@ def test_the_difference_does_not_count_a_judging_of_another_lab(run: Path, stude
         kept.begin({**ABOUT, "lab": "network-services"}, rows)
         said = difference.sentences(difference.within(kept), ("a", "b"))
     assert said.splitlines()[:2] == [
-        "ann: 100 of 100 → no score (missing)",
+        "ann: 100 of 100 → no score (waiting)",
         f"    {tables.UNREACHED}",
     ]

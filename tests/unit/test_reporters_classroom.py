@@ -43,7 +43,8 @@ def is_a_command(line: str) -> bool:
 
 
 def test_classroom_logs_why_and_no_line_number() -> None:
-    bob, carol, zhangsan = (classroom.one(CLASS.rows[n].report) for n in (1, 3, 2) if CLASS.rows[n].report)
+    reports = {row.student: row.report for row in CLASS.rows if row.report is not None}
+    bob, carol, zhangsan = (classroom.one(reports[name]) for name in ("bob", "carol", "zhangsan"))
     lines = logged(bob)
     assert not [line for line in lines if "undefined" in line or " - line" in line]
     assert any(line.startswith("reachable_from_v1: It listens on 127.0.0.1:11200 only") for line in lines)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labgrader.batch import tables
 from labgrader.model import class_results
 from labgrader.model.class_results import ClassResults, Row
 from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status
+from labgrader.reporters import class_html, junit
 from tests.golden.class_samples import CLASS
 from tests.golden.reports import ALL, FULL_MARKS, INCOMPLETE, REJECTED
 
@@ -82,6 +85,19 @@ def test_counts_of_the_sample() -> None:
     found = class_results.counts(CLASS)
     assert (found.students, found.graded, found.full) == (7, 4, 1)
     assert (found.rejected, found.incomplete, found.missing, found.late) == (1, 1, 1, 1)
+
+
+def test_a_grading_under_way_calls_nobody_missing_who_has_handed_in() -> None:
+    rows = (*CLASS.rows[:1], replace(CLASS.rows[5], waiting=True))
+    under_way = replace(CLASS, rows=rows, finished="")
+    counts = class_results.counts(under_way)
+    assert (counts.missing, counts.waiting) == (0, 1)
+    said = tables.summary(under_way)
+    assert "1 not graded yet" in said and "without a submission" not in said
+    page = class_html.render(under_way).decode()
+    assert "not finished yet" in page and ">waiting</span>" in page and " to </p>" not in page
+    case = ElementTree.fromstring(junit.render(under_way)).findall("testsuite/testcase")[-1]
+    assert case.attrib["name"] == "The grading has come to it" and case[0].attrib["type"] == "waiting"
 
 
 def test_incomplete_and_missing_are_in_no_mean() -> None:

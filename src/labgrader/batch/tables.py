@@ -82,6 +82,7 @@ def summary(found: ClassResults) -> str:
     parts += [f"{missing} without a submission"] if missing else []
     parts += [f"{pending} not graded yet"] if pending else []
     parts += [f"{counts.incomplete} incomplete"] if counts.incomplete else []
+    parts += [f"{counts.waiting} not graded yet"] if counts.waiting else []
     parts += [f"{counts.late} of them late"] if counts.late else []
     students = "1 student" if counts.students == 1 else f"{counts.students} students"
     lines = [f"{found.lab}: {students}: {', '.join(parts)}."]
@@ -124,7 +125,7 @@ def _row(store: Store, about: Mapping[str, Any], row: Row, settled: bool, presen
     report = newest.report if newest is not None else None
     if report is None or report.lab != about["lab"]:
         why = (row.problem or GONE) if not present else UNREACHED
-        return replace(row, problem=why)
+        return replace(row, problem=why, waiting=present)
     notes = () if settled else (OLD,) if present else (GONE,)
     return replace(row, problem=None, report=report, notes=(*row.notes, *notes))
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from labgrader.model.results import Outcome, Report, Status
 
 MISSING = "missing"
+WAITING = "waiting"
 
 
 class CheckColumn(NamedTuple):
@@ -29,7 +30,7 @@ class Row:
     participant's number), "canvas" (the user's id), "sis_user", "sis_login", "gradescope". `submitted` is
     RFC 3339. `problem` is a sentence for the instructor; with it there is no report, and no score. `notes`
     are on the entry, as that it is late; the report has its own on the files. `origin` is what the student's
-    id was given for.
+    id was given for. `waiting`: there is a submission, and the grading has not come to it.
     """
 
     student: str
@@ -43,6 +44,7 @@ class Row:
     report: Report | None = None
     problem: str | None = None
     origin: str = ""
+    waiting: bool = False
 
     @property
     def all_notes(self) -> tuple[str, ...]:
@@ -56,8 +58,10 @@ class Row:
 
     @property
     def status(self) -> str:
-        """The report's status, or `missing` where there is none."""
-        return self.report.status.value if self.report else MISSING
+        """The report's status; where there is none, `waiting` for one or `missing`."""
+        if self.report is not None:
+            return self.report.status.value
+        return WAITING if self.waiting else MISSING
 
     @property
     def trouble(self) -> str | None:
@@ -95,6 +99,7 @@ class Counts:
     incomplete: int
     missing: int
     late: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ def counts(results: ClassResults) -> Counts:
         incomplete=by_status.count(Status.INCOMPLETE.value),
         missing=by_status.count(MISSING),
         late=sum(row.late for row in results.rows),
+        waiting=by_status.count(WAITING),
     )
 
 

@@ -74,7 +74,8 @@ def _properties(results: ClassResults, row: Row) -> dict[str, str]:
 def _cases(row: Row) -> list[ElementTree.Element]:
     report = row.report
     if report is None:
-        return [_case("There is a submission", 0.0, "skipped", "missing", row.trouble or "")]
+        name = "The grading has come to it" if row.waiting else "There is a submission"
+        return [_case(name, 0.0, "skipped", row.status, row.trouble or "")]
     if report.status is Status.REJECTED:
         said = student_text.of_report(report, ())
         return [_case(student_text.CAN_BE_USED, 0.0, "failure", "rejected", said)]
