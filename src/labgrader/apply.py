@@ -54,8 +54,6 @@ def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFil
         if "failed" in answer:
             raise SpecError(f"lab.yaml: there is no account {owner} on {name}, which is to own a file there.")
         accounts[owner] = (answer["uid"], answer["gid"])
-    if spec.forward:
-        _run(hands, name, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
     changed: set[str] = set()
     for file in files:
         uid, gid = accounts[file.owner]
@@ -67,6 +65,9 @@ def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFil
     for service in spec.services:
         submitted = tuple(f.submitted for f in files if f.service == service and f.submitted)
         services[service] = _bring_up(hands, name, spec, service, submitted, restart=service in changed)
+    if spec.forward:
+        # Last: RHEL's own service `network` switches it off when it is restarted.
+        _run(hands, name, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
     return Applied(connection, hands, services)
 
 

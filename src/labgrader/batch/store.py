@@ -182,8 +182,8 @@ class Store:
     @contextlib.contextmanager
     def _transaction(self, *, synced: bool = True) -> Iterator[None]:
         with told(self.folder):
-            # Full: a report that was told as kept is there after a power cut. It costs one fsync a report. What
-            # may be lost is not synced, but where there is no log an unsynced change can damage the file.
+            # Full: a report that was told as kept is there after a power cut. It costs one fsync a report.
+            # What may be lost is not synced; but without a log an unsynced change could damage the file.
             log = self._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
             full = synced or not log
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")

@@ -28,6 +28,7 @@ KEEPER = Path(__file__).with_name("keeper.py")
 
 PASSED = {
     *("PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "VAGRANT_HOME"),
+    *("VAGRANT_SERVER_URL",),  # a school's own catalogue of boxes
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"),
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
