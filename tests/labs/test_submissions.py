@@ -102,8 +102,10 @@ def test_the_machine_is_well_afterwards(graded: Grade, lab_name: str, program: P
         (signal.SIGSEGV, "It ended by signal 11 (SIGSEGV) without listening on TCP port 11200."),
         (
             signal.SIGKILL,
-            "It ended by signal 9 (SIGKILL) without listening on TCP port 11200. "
-            "That is what happens to a program that takes more memory than it may have, 48 MB.",
+            (
+                "It ended by signal 9 (SIGKILL) without listening on TCP port 11200. "
+                "That is what happens to a program that takes more memory than it may have, 48 MB."
+            ),
         ),
     ],
 )
