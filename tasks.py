@@ -125,7 +125,7 @@ def diff(_: Context, run1: str, run2: str | None = None) -> None:
         "only": "only the mutants with this text in their names",
         "every": "only every N-th of the mutants, by name",
         "provider": "what makes the machines, netns or vagrant",
-        "providers": "several, with commas between: the lab is proven on each, and their verdicts are compared",
+        "providers": "several, with commas between: proven on each, and their verdicts are compared",
         "set": "a parameter of the lab; may be given several times",
     },
 )
@@ -185,7 +185,10 @@ def clean(_: Context) -> None:
 
 @task(
     positional=["lab"],
-    help={"lab": "only the machines of this lab; without it, of all labs", "remove": "remove them, their disks included"},
+    help={
+        "lab": "only the machines of this lab; without it, of all labs",
+        "remove": "remove them, their disks included",
+    },
 )
 def machines(_: Context, lab: str | None = None, remove: bool = False) -> None:
     """List the machines that are kept for the provider vagrant, or remove them."""

@@ -342,6 +342,10 @@ def test_without_python_the_remedy_is_named(checkout: Checkout) -> None:
     assert done.status == 2
     assert "no Python 3.11 or newer" in done.err
     assert "3.9.2" in done.err
+    checkout.env["LABGRADER_PYTHON"] = "/no/such/python"
+    done = checkout.run("list")
+    assert done.status == 2
+    assert "there is no program /no/such/python, which LABGRADER_PYTHON names" in done.err
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def lab(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         (["prove", ""], "./lab prove: one of its words is empty; perhaps a shell variable is not set."),
         (["check", "tcp-server", SUBMISSION, "--json="], "./lab check: --json needs a value."),
         (["grade", "tcp-server", "examples", "--out", ""], "./lab grade: --out needs a value."),
-        (["grade"], "./lab grade needs LAB and SUBMISSIONS: ./lab grade LAB SUBMISSIONS --out RUN [OPTION …]"),
+        (["grade", "tcp-server"], "SUBMISSIONS: ./lab grade LAB SUBMISSIONS --out RUN [OPTION …]"),
         (["prove", "--jobs", "many"], "./lab prove: --jobs many: write a whole number."),
         (["prove", "--jobs=-1"], "./lab prove: --jobs -1: write a whole number."),
         (["prove", "--repeats", "0"], "--repeats 0: the reference must be graded at least once."),

@@ -127,6 +127,9 @@ fill() { # NAME
 set_up() {
     local name owner
     if ! stamped "$venv" runtime; then
+        if [[ -n ${LABGRADER_PYTHON:-} ]] && ! command -v -- "$LABGRADER_PYTHON" >/dev/null; then
+            fail 2 "there is no program $LABGRADER_PYTHON, which LABGRADER_PYTHON names; name a Python 3.11 or newer, or unset it."
+        fi
         find_python
         if [[ -z $python ]]; then
             if command -v python3 >/dev/null || [[ -n ${LABGRADER_PYTHON:-} ]]; then

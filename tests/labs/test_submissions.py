@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from labgrader.develop.class_answers import expected
 from labgrader.model import spec
 from labgrader.model.results import Status
 from tests.labs.conftest import WORKERS, Grade
-from tests.labs.grading import lost, told
+from tests.labs.grading import grade_program, lost, told
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.slow]
 
@@ -93,6 +94,28 @@ def test_the_machine_is_well_afterwards(graded: Grade, lab_name: str, program: P
     own = os.environ["XDG_RUNTIME_DIR"]
     # Those that the workers grade just now.
     assert len(list(Path(own).glob("labgrader/????????"))) <= WORKERS
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGSEGV, "It ended by signal 11 (SIGSEGV) without listening on TCP port 11200."),
+        (
+            signal.SIGKILL,
+            (
+                "It ended by signal 9 (SIGKILL) without listening on TCP port 11200. "
+                "That is what happens to a program that takes more memory than it may have, 48 MB."
+            ),
+        ),
+    ],
+)
+def test_an_end_by_a_signal_is_explained(
+    machine: None, tmp_path: Path, number: signal.Signals, words: str
+) -> None:
+    path = tmp_path / "killed.py"
+    path.write_text(f"import os\n\nos.kill(os.getpid(), {number:d})\n")
+    report = grade_program("tcp-server", path).report
+    assert report.checks[0].message == words, told(report)
 
 
 def _available_mb() -> int:

@@ -63,7 +63,8 @@ def test_named_listens(gw, upstream):
     if answers(upstream, UPLINK) or answers(upstream, UPLINK, tcp=True):
         more.add(UPLINK)
     if more:
-        fail(f"named also listens on {', '.join(sorted(more))}; it must listen on {', '.join(ADDRESSES)} only.")
+        wanted = ", ".join(ADDRESSES)
+        fail(f"named also listens on {', '.join(sorted(more))}; it must listen on {wanted} only.")
 
 
 @pytest.mark.points(

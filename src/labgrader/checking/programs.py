@@ -7,6 +7,7 @@ serve. What the program prints is data: it is searched, and shown only as eviden
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -199,7 +200,7 @@ def _why_not_listening(program: Program) -> tuple[str]:
         how = _how_ended(state["ended"])
         if last:
             return (f"It ended before it listened, with: {last}{python2_remark(program.text)}",)
-        return (f"It ended {how} without listening on TCP port {port}.",)
+        return (f"It ended {how} without listening on TCP port {port}.{_why_ended(program)}",)
     printed = program.text.strip().splitlines()
     waits = ""
     if printed and re.search(rb"[:>?]\s*\Z", program.text):
@@ -216,8 +217,17 @@ def _places(sockets: Sequence[Socket]) -> str:
 
 def _how_ended(ended: dict[str, int]) -> str:
     if "signal" in ended:
-        return f"by signal {ended['signal']}"
+        names = {int(item): item.name for item in signal.Signals}
+        return f"by signal {ended['signal']} ({names.get(ended['signal'], 'a real-time signal')})"
     return f"with exit status {ended['exit']}"
+
+
+def _why_ended(program: Program) -> str:
+    """What the signal means that the kernel sends for want of memory, as a further sentence; else ""."""
+    if program.state["ended"].get("signal") != signal.SIGKILL:
+        return ""
+    limit = program.host.limits.memory_mb
+    return f" That is what happens to a program that takes more memory than it may have, {limit} MB."
 
 
 def last_error_line(text: bytes) -> str:

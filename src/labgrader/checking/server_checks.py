@@ -161,7 +161,8 @@ def _refused(program: Program, vantage: Host, address: str, reason: str, control
     )
     if reason == "refused" and not program.await_listening(0.0):
         fail(f"{where} refused {vantage}'s connection: the program no longer listened.{_trouble(program)}")
-    if reason == "refused" and bound and all(":" in place and not place.startswith("::ffff:") for place in bound):
+    six = {place for place in bound if ":" in place and not place.startswith("::ffff:")}
+    if reason == "refused" and bound and six == set(bound):
         fail(
             f"It listens on {program.sockets_said()} only, which is IPv6 without IPv4, "
             f"so {vantage} is refused at {where}; bind to '' or 0.0.0.0."
