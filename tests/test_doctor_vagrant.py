@@ -148,6 +148,20 @@ def test_libvirt_alone_is_enough_and_the_verdict_says_how_it_is_chosen(with_libv
 
 
 @only_root
+def test_a_machine_without_kvm_is_judged_as_grading_uses_it(with_libvirt: Machine) -> None:
+    """Where no driver is asked for, machines are emulated: slow, which is no reason to turn the night down."""
+    setup = 'umask 077; grep -v "^flags" /proc/cpuinfo >"$HOME/cpuinfo"; mount --bind "$HOME/cpuinfo" /proc/cpuinfo'
+    home = str(with_libvirt.folder)
+    for driver, state, status in (("", "note", 0), ("kvm", "lacks", 1)):
+        done = with_libvirt.doctor(
+            setup=setup, network=True, HOME=home, VAGRANT_DEFAULT_PROVIDER="libvirt",
+            LABGRADER_LIBVIRT_DRIVER=driver,
+        )  # fmt: skip
+        assert lines_of(done)["/dev/kvm"][0].startswith(f"{state:5}  /dev/kvm: "), done.stdout
+        assert done.returncode == status, done.stdout
+
+
+@only_root
 def test_the_chosen_way_alone_is_looked_at(with_libvirt: Machine) -> None:
     done = with_libvirt.doctor(
         network=True, VAGRANT_DEFAULT_PROVIDER="libvirt", LABGRADER_LIBVIRT_DRIVER="qemu"
