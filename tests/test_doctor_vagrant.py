@@ -162,6 +162,22 @@ def test_a_machine_without_kvm_is_judged_as_grading_uses_it(with_libvirt: Machin
 
 
 @only_root
+def test_the_night_begins_only_where_the_way_that_it_takes_is_good(with_libvirt: Machine) -> None:
+    """libvirt alone is enough for the doctor; a run that would make its machines with VirtualBox ends there."""
+    setup = with_libvirt.hide("VBoxManage")
+    words = ["nightly", "tcp-server", "--providers", "vagrant", "--out", str(with_libvirt.folder / "out")]
+    done = with_libvirt.doctor(
+        setup=setup, network=True, argv=[*DOCTOR[:-1], *words], LABGRADER_LIBVIRT_DRIVER="qemu",
+        XDG_STATE_HOME=str(with_libvirt.folder), XDG_RUNTIME_DIR=str(with_libvirt.folder),
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    failures = (with_libvirt.folder / "out/failures.txt").read_text().splitlines()
+    assert len(failures) == 1, failures
+    assert failures[0].startswith("doctor: WRONG  vagrant: doctor: lacks  VirtualBox: not on this machine; run: ")
+    assert failures[0].endswith(" / The provider vagrant cannot be used on this machine.")
+
+
+@only_root
 def test_the_chosen_way_alone_is_looked_at(with_libvirt: Machine) -> None:
     done = with_libvirt.doctor(
         network=True, VAGRANT_DEFAULT_PROVIDER="libvirt", LABGRADER_LIBVIRT_DRIVER="qemu"
@@ -296,6 +312,9 @@ def test_the_stand_in_is_never_taken_for_virtualbox(with_libvirt: Machine) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "labgrader's stand-in on QEMU: no result on it is VirtualBox's" in found["VirtualBox"][0]
     assert "VirtualBox's kernel module" not in found
+    assert done.stdout.endswith(
+        "\nThe provider vagrant can be used on this machine with labgrader's stand-in for VirtualBox.\n"
+    )
 
 
 @only_root
