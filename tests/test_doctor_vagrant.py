@@ -149,8 +149,8 @@ def test_libvirt_alone_is_enough_and_the_verdict_says_how_it_is_chosen(with_libv
 
 @only_root
 def test_a_machine_without_kvm_is_judged_as_grading_uses_it(with_libvirt: Machine) -> None:
-    """Where no driver is asked for, machines are emulated: slow, which is no reason to turn the night down."""
-    setup = 'umask 077; grep -v "^flags" /proc/cpuinfo >"$HOME/cpuinfo"; mount --bind "$HOME/cpuinfo" /proc/cpuinfo'
+    """Where no driver is asked for, machines are emulated: slow, and no reason to turn a night down."""
+    setup = 'grep -v "^flags" /proc/cpuinfo >"$HOME/cpus"; mount --bind "$HOME/cpus" /proc/cpuinfo'
     home = str(with_libvirt.folder)
     for driver, state, status in (("", "note", 0), ("kvm", "lacks", 1)):
         done = with_libvirt.doctor(
@@ -163,7 +163,7 @@ def test_a_machine_without_kvm_is_judged_as_grading_uses_it(with_libvirt: Machin
 
 @only_root
 def test_the_night_begins_only_where_the_way_that_it_takes_is_good(with_libvirt: Machine) -> None:
-    """libvirt alone is enough for the doctor; a run that would make its machines with VirtualBox ends there."""
+    """libvirt alone is enough for the doctor; a run that would take VirtualBox ends there."""
     setup = with_libvirt.hide("VBoxManage")
     words = ["nightly", "tcp-server", "--providers", "vagrant", "--out", str(with_libvirt.folder / "out")]
     done = with_libvirt.doctor(
@@ -173,7 +173,7 @@ def test_the_night_begins_only_where_the_way_that_it_takes_is_good(with_libvirt:
     assert done.returncode == 3, done.stdout + done.stderr
     failures = (with_libvirt.folder / "out/failures.txt").read_text().splitlines()
     assert len(failures) == 1, failures
-    assert failures[0].startswith("doctor: WRONG  vagrant: doctor: lacks  VirtualBox: not on this machine; run: ")
+    assert failures[0].startswith("doctor: WRONG  vagrant: doctor: lacks  VirtualBox: not on this machine; ")
     assert failures[0].endswith(" / The provider vagrant cannot be used on this machine.")
 
 

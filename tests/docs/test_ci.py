@@ -28,7 +28,9 @@ UNITS = dict(
 )
 # A command of ours, up to where the shell goes on to something else.
 COMMAND = re.compile(
-    r"(?:^|[\s'(=])(?:\S*/)?lab ((?:nightly|doctor|clean|machines|test|prove|check)\b(?:(?! \d?>)[^|;&>'`\n])*)", re.M
+    r"(?:^|[\s'(=])(?:\S*/)?lab ((?:nightly|doctor|clean|machines|test|prove|check)\b"
+    r"(?:(?! \d?>)[^|;&>'`\n])*)",
+    re.M,
 )
 
 

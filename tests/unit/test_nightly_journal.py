@@ -114,7 +114,7 @@ def night(doctor: job.Doctor, clean: job.Clean) -> int:
 def test_the_doctor_is_asked_whenever_a_run_begins_or_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a reboot in the middle brought, such as a kernel without vboxdrv, must be told; what it mended, too."""
+    """What a reboot brought, such as a kernel without vboxdrv, must be told; what it mended, too."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     verdicts = [(False, "vboxdrv is not loaded"), (True, "can be used"), (False, "there is no vboxdrv")]
 
