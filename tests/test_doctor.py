@@ -134,7 +134,8 @@ def test_mmdebstrap_and_archives_are_needed_only_where_there_is_no_image(tmp_pat
     found = lines_of(without)
     assert without.returncode == 1
     assert found["mmdebstrap"].startswith("lacks  mmdebstrap: not on this machine; run: apt-get install")
-    assert found["apt sources"].startswith("lacks  apt sources: ")
+    assert found["apt sources"].startswith("lacks  apt sources: /etc/apt names no archive of ")
+    assert "; add the distribution's own archive there, or " in found["apt sources"]
     assert found["image"].startswith("note   image: not made yet; ./lab check makes it")
 
 
@@ -170,7 +171,9 @@ def test_a_disk_too_small_for_an_image_is_told(tmp_path: Path) -> None:
     done = doctor(f"mount -t tmpfs -o size=1m none {tmp_path}", env={"XDG_CACHE_HOME": str(tmp_path)})
     assert done.returncode == 1
     needed = image.BUILD_BYTES >> 20
-    assert lines_of(done)["disk"].endswith(f"; building an image takes {needed} MB; free some")
+    assert lines_of(done)["disk"].endswith(
+        f"; building an image takes {needed} MB; free some, or set XDG_CACHE_HOME to a folder with more"
+    )
 
 
 @only_root

@@ -148,6 +148,36 @@ def test_libvirt_alone_is_enough_and_the_verdict_says_how_it_is_chosen(with_libv
 
 
 @only_root
+def test_a_machine_without_kvm_is_judged_as_grading_uses_it(with_libvirt: Machine) -> None:
+    """Where no driver is asked for, machines are emulated: slow, and no reason to turn a night down."""
+    setup = 'grep -v "^flags" /proc/cpuinfo >"$HOME/cpus"; mount --bind "$HOME/cpus" /proc/cpuinfo'
+    home = str(with_libvirt.folder)
+    for driver, state, status in (("", "note", 0), ("kvm", "lacks", 1)):
+        done = with_libvirt.doctor(
+            setup=setup, network=True, HOME=home, VAGRANT_DEFAULT_PROVIDER="libvirt",
+            LABGRADER_LIBVIRT_DRIVER=driver,
+        )  # fmt: skip
+        assert lines_of(done)["/dev/kvm"][0].startswith(f"{state:5}  /dev/kvm: "), done.stdout
+        assert done.returncode == status, done.stdout
+
+
+@only_root
+def test_the_night_begins_only_where_the_way_that_it_takes_is_good(with_libvirt: Machine) -> None:
+    """libvirt alone is enough for the doctor; a run that would take VirtualBox ends there."""
+    setup = with_libvirt.hide("VBoxManage")
+    words = ["nightly", "tcp-server", "--providers", "vagrant", "--out", str(with_libvirt.folder / "out")]
+    done = with_libvirt.doctor(
+        setup=setup, network=True, argv=[*DOCTOR[:-1], *words], LABGRADER_LIBVIRT_DRIVER="qemu",
+        XDG_STATE_HOME=str(with_libvirt.folder), XDG_RUNTIME_DIR=str(with_libvirt.folder),
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    failures = (with_libvirt.folder / "out/failures.txt").read_text().splitlines()
+    assert len(failures) == 1, failures
+    assert failures[0].startswith("doctor: WRONG  vagrant: doctor: lacks  VirtualBox: not on this machine; ")
+    assert failures[0].endswith(" / The provider vagrant cannot be used on this machine.")
+
+
+@only_root
 def test_the_chosen_way_alone_is_looked_at(with_libvirt: Machine) -> None:
     done = with_libvirt.doctor(
         network=True, VAGRANT_DEFAULT_PROVIDER="libvirt", LABGRADER_LIBVIRT_DRIVER="qemu"
@@ -282,6 +312,9 @@ def test_the_stand_in_is_never_taken_for_virtualbox(with_libvirt: Machine) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "labgrader's stand-in on QEMU: no result on it is VirtualBox's" in found["VirtualBox"][0]
     assert "VirtualBox's kernel module" not in found
+    assert done.stdout.endswith(
+        "\nThe provider vagrant can be used on this machine with labgrader's stand-in for VirtualBox.\n"
+    )
 
 
 @only_root

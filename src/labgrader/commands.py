@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgrader.errors import SubmissionError, UsageError
+from labgrader.errors import SpecError, SubmissionError, UsageError
 from labgrader.model import spec
 from labgrader.model.results import Report, exit_status
 
@@ -74,7 +74,7 @@ def prove(
         mark = "  ok " if finding.holds else "WRONG"
         print(f"{mark}  {where}{finding.name}: {finding.message}", flush=True)
 
-    for name in [lab_name] if lab_name else spec.lab_names():
+    for name in _asked(lab_name):
         lab = spec.find(name)
         print(f"{lab.name}: {lab.title}", flush=True)
         findings += prove_lab(
@@ -104,7 +104,7 @@ def nightly(
         raise UsageError("--every 0: 1 is every mutant, 2 each second.")
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise UsageError(f"--out {out}: that is a file; name a folder.")
-    labs = [spec.find(name) for name in ([lab_name] if lab_name else spec.lab_names())]
+    labs = [spec.find(name) for name in _asked(lab_name)]
     folder = Path(out).resolve() if out is not None else None
     providers = makers(provider_names)
     raise SystemExit(
@@ -120,12 +120,20 @@ def nightly(
     )
 
 
+def _asked(lab_name: str | None) -> list[str]:
+    """The lab that is named, or all; none at all would be a proof of nothing that ends well."""
+    names = [lab_name] if lab_name else spec.lab_names()
+    if not names:
+        raise SpecError(f"There is no lab in {spec.labs_folder()}, so there is nothing to prove.")
+    return names
+
+
 def _doctor_says(provider_name: str) -> tuple[bool, str]:
     """Whether the doctor lets a provider pass, and what it said about what it lacks."""
     from labgrader import doctor as doctors
 
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        usable = doctors.run(False, provider_name) == 0
+        usable = doctors.run(False, provider_name, as_set=True) == 0
     lines = said.getvalue().splitlines()
     wrong = [line for line in lines if line.startswith("lacks")]
     return usable, " / ".join([*([] if usable else wrong), *lines[-1:]])

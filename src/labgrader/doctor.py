@@ -70,10 +70,11 @@ class Verdict:
         return said + "."
 
 
-def run(fix: bool, provider: str | None = None) -> int:
+def run(fix: bool, provider: str | None = None, *, as_set: bool = False) -> int:
     """Check what the providers need, print a line a check, mend what is ours to mend if `fix`.
 
     `provider`: the one to look at and to mend; without it all are looked at, and the default one is mended.
+    `as_set`: of its ways only the one that a lab would take now counts, as its settings stand.
     Returns 0 if that provider (the default one, if none is named) can be used, 1 if not.
     Raises UsageError for a provider that does not exist.
     """
@@ -83,7 +84,7 @@ def run(fix: bool, provider: str | None = None) -> int:
     for name in [provider] if provider else ABOUT:
         if provider is None:
             print(f"{name}: {ABOUT[name]}", flush=True)
-        verdicts.append(_look(name, fix=fix and name == (provider or DEFAULT)))
+        verdicts.append(_look(name, fix=fix and name == (provider or DEFAULT), as_set=as_set))
     for found in verdicts:
         print(found.line, flush=True)
     decides = next(found for found in verdicts if found.provider == (provider or DEFAULT))
@@ -113,14 +114,14 @@ def to_mend(findings: Sequence[Finding]) -> list[Finding]:
     return [item for item in findings if item.way is None or item.way in ways]
 
 
-def _look(provider: str, *, fix: bool) -> Verdict:
-    findings = _told(_findings(provider))
+def _look(provider: str, *, fix: bool, as_set: bool) -> Verdict:
+    findings = _told(_findings(provider, as_set))
     mended = mend(to_mend(findings)) if fix else []
     for sentence in mended:
         print(sentence, flush=True)
     if mended:
         print("Once more:", flush=True)
-        findings = _told(_findings(provider))
+        findings = _told(_findings(provider, as_set))
     found = verdict(provider, findings)
     if found.usable and provider == "netns":
         from labgrader.providers.netns.doctor import try_lab
@@ -129,14 +130,14 @@ def _look(provider: str, *, fix: bool) -> Verdict:
     return found
 
 
-def _findings(provider: str) -> Iterator[Finding]:
+def _findings(provider: str, as_set: bool) -> Iterator[Finding]:
     if provider == "netns":
         from labgrader.providers.netns import doctor as netns
 
         return netns.findings()
     from labgrader.providers.vagrant import doctor as vagrant
 
-    return vagrant.findings()
+    return vagrant.findings(as_set=as_set)
 
 
 def mend(findings: Iterable[Finding]) -> list[str]:

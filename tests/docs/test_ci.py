@@ -28,7 +28,9 @@ UNITS = dict(
 )
 # A command of ours, up to where the shell goes on to something else.
 COMMAND = re.compile(
-    r"(?:^|[\s'(=])(?:\S*/)?lab ((?:nightly|doctor|clean|test|prove|check)\b(?:(?! \d?>)[^|;&>'`\n])*)", re.M
+    r"(?:^|[\s'(=])(?:\S*/)?lab ((?:nightly|doctor|clean|machines|test|prove|check)\b"
+    r"(?:(?! \d?>)[^|;&>'`\n])*)",
+    re.M,
 )
 
 
@@ -53,10 +55,11 @@ def test_a_workflow_has_the_shape_of_one(path: Path) -> None:
     assert set(data) == {"name", "on", "permissions", "concurrency", "jobs"}
     assert data["permissions"]["contents"] == "read"
     for name, job in data["jobs"].items():
-        assert set(job) <= {"runs-on", "timeout-minutes", "container", "env", "steps"}, name
+        known = {"runs-on", "timeout-minutes", "container", "env", "steps", "needs", "if", "permissions"}
+        assert set(job) <= known, name
         assert 0 < job["timeout-minutes"] <= 1440
         for step in job["steps"]:
-            assert set(step) <= {"name", "uses", "with", "run", "env", "if"}, step
+            assert set(step) <= {"name", "uses", "with", "run", "env", "if", "continue-on-error"}, step
             assert ("run" in step) != ("uses" in step), step
             assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
 
@@ -77,18 +80,23 @@ def test_the_nightly_workflow_does_what_the_page_says() -> None:
     data = loaded(path)
     assert set(data["on"]) == {"schedule", "workflow_dispatch"}, "never on what others push"
     assert data["concurrency"] == {"group": "nightly-virtualbox", "cancel-in-progress": False}
-    assert data["permissions"]["issues"] == "write"
-    assert data["jobs"]["nightly"]["runs-on"] == ["self-hosted", "virtualbox"]
+    nightly, tell = data["jobs"]["nightly"], data["jobs"]["tell"]
+    assert nightly["runs-on"] == ["self-hosted", "virtualbox"]
+    assert nightly["env"] == {"VAGRANT_DEFAULT_PROVIDER": "virtualbox"}, "libvirt must not stand in for it"
+    # A runner that is gone cannot tell of it, nor has one of one's own gh.
+    assert tell["runs-on"].startswith("ubuntu-") and tell["needs"] == "nightly"
+    assert tell["if"] == "always() && needs.nightly.result != 'success'", "a time-out cancels"
+    assert tell["permissions"] == {"issues": "write"} and "permissions" not in nightly
+    (kept,) = [step["with"]["name"] for step in nightly["steps"] if "upload" in step.get("uses", "")]
+    (taken,) = [step["with"]["name"] for step in tell["steps"] if "download" in step.get("uses", "")]
+    assert kept == taken and "run_attempt" in kept
+    assert all("gh " not in step.get("run", "") for step in nightly["steps"])
     by_name = {step.get("name", step.get("uses")): step for step in steps(path)}
     assert by_name["Leave the machine clean"]["if"] == "always()"
     assert by_name["actions/upload-artifact@v4"]["if"] == "always()"
-    assert by_name["Tell it in an issue"]["if"] == "failure() || cancelled()", "a time-out cancels"
+    assert "lab machines --remove" in by_name["Leave the machine clean"]["run"], "the kept ones, too"
     order = [step.get("name", step.get("uses")) for step in steps(path)]
-    assert (
-        order.index("Prove and compare")
-        < order.index("Leave the machine clean")
-        < order.index("Tell it in an issue")
-    )
+    assert order.index("Prove and compare") < order.index("Leave the machine clean")
 
 
 @pytest.mark.parametrize("lines", [0, 3, 200])
@@ -182,6 +190,16 @@ def test_the_issue_tells_what_the_doctor_found_lacking(tmp_path: Path) -> None:
     assert "    lacks  Vagrant: x" in (tmp_path / "nightly-issue.md").read_text().splitlines()
 
 
+def test_the_issue_tells_that_nothing_came_from_the_runner(tmp_path: Path) -> None:
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\nexit 0\n")
+    gh.chmod(0o755)
+    places = {"OUT": "results", "RUNNER_TEMP": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert carried_out(script_of("Tell it in an issue"), tmp_path, RUN="https://example.org", **places) == 0
+    body = (tmp_path / "nightly-issue.md").read_text()
+    assert "it may be switched off" in body and "run the failed job once more" in body
+
+
 def test_the_cache_is_where_the_job_writes_and_its_key_has_all_that_a_box_is_made_of() -> None:
     job = loaded(WORKFLOWS[0])["jobs"]["virtual-machines"]
     assert "XDG_CACHE_HOME" not in job.get("env", {}), "in a container github.workspace is the host's path"
@@ -249,4 +267,5 @@ def test_the_pipeline_is_balanced_and_keeps_what_nightly_writes() -> None:
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", groovy[1])
     for opening, closing in ("{}", "()"):
         assert bare.count(opening) == bare.count(closing)
-    assert "nightly/junit.xml" in groovy[1] and "'./lab clean'" in groovy[1]
+    assert "nightly/junit.xml" in groovy[1]
+    assert groovy[1].index("archiveArtifacts") < groovy[1].index("'./lab clean && ./lab machines --remove'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_killed_at_any_moment_it_goes_on_and_comes_to_the_same(
             stream.write(b'{"event": "step", "lab": "x", "provi')  # as a machine that lost power leaves it
     status, said = ended(disturbed.start())
     assert status == 1, said
-    assert f"going on after {len(kept) + 2} finished steps" in said
+    assert f"going on after {len(kept)} finished steps" in said
     assert Counter(disturbed.steps()) == Counter(dict.fromkeys(ALL_STEPS, 1)), "each is judged once"
     assert disturbed.findings() == wanted
     entries = [(one.lab.folder / "quarantine.yaml").read_text() for one in (undisturbed, disturbed)]
@@ -202,6 +203,21 @@ def test_the_command_itself_with_one_provider(small: MakeLab, tmp_path: Path) ->
     assert (out / "failures.txt").read_text() == ""
     lines = (journal_of(tmp_path)).read_text().splitlines()
     assert json.loads(lines[-1]) == {"event": "end", "status": 0}
+
+
+def test_without_a_lab_nothing_is_proven_and_that_is_no_success(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tasks.py", checkout)
+    (checkout / "labs").mkdir()
+    for words in (["nightly", "--out", str(tmp_path / "out")], ["prove"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "labgrader", *words],
+            cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout / "src")},
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr == f"There is no lab in {checkout}/labs, so there is nothing to prove.\n"
 
 
 def test_a_broken_lab_costs_no_more_than_itself(small: MakeLab, tmp_path: Path) -> None:

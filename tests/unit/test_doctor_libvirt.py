@@ -109,7 +109,7 @@ def test_the_plugin_in_vagrants_list(text: str, version: str | None) -> None:
         (True, "qemu", State.NOTE),
     ],
 )
-def test_emulation_must_be_asked_for_and_is_told(usable: bool, driver: str, state: State) -> None:
+def test_emulation_is_told_and_kvm_must_work(usable: bool, driver: str, state: State) -> None:
     found = libvirt.emulation(usable, "" if usable else "No such file or directory", driver)
     assert found.state is state
     if not usable:

@@ -145,19 +145,19 @@ def _night(
 
 
 def _usable(night: _Night, providers: Mapping[str, Maker], doctor: Doctor) -> dict[str, Maker]:
-    """The providers that the doctor lets pass and that could be prepared."""
+    """The providers that the doctor lets pass and that could be prepared.
+
+    Asked anew by a run that goes on: a reboot is what changes the answer, to a kernel without vboxdrv, say.
+    """
     tell = night.section("doctor", "what this machine can be used for")
     usable = {}
     for name, maker in providers.items():
-        found = night.journal.doctor(name)
         try:
-            if found is None:
-                found = doctor(name)
-                night.journal.keep_doctor(name, *found)
-            if found[0]:
+            good, words = doctor(name)
+            if good:
                 maker().prepare()
                 usable[name] = maker
-            tell(Finding("doctor", found[0], found[1], ours=True, provider=name))
+            tell(Finding("doctor", good, words, ours=True, provider=name))
         except LabgraderError as error:
             tell(Finding("doctor", False, error.message, ours=True, provider=name))
     return usable

@@ -25,19 +25,7 @@ class Journal:
     started: datetime.datetime
     out: Path
     resumed: int = 0
-    _doctors: dict[str, tuple[bool, str]] = field(default_factory=dict)
     _records: dict[tuple[str, str, str], Record] = field(default_factory=dict)
-
-    def doctor(self, provider: str) -> tuple[bool, str] | None:
-        """What the doctor said of a provider: whether it can be used, and its words."""
-        return self._doctors.get(provider)
-
-    def keep_doctor(self, provider: str, usable: bool, words: str) -> None:
-        """Only that it can be used: what it lacked may have been mended by the time the run goes on."""
-        if not usable:
-            return
-        self._append({"event": "doctor", "provider": provider, "usable": usable, "words": words})
-        self._doctors[provider] = (usable, words)
 
     def of(self, lab: str) -> LabMemory:
         """The steps of one lab, as a proof asks for them."""
@@ -67,10 +55,7 @@ class Journal:
 
     def take(self, line: Mapping[str, Any]) -> None:
         """One line that was read back."""
-        if line["event"] == "doctor" and line["usable"]:
-            self._doctors[line["provider"]] = (line["usable"], line["words"])
-            self.resumed += 1
-        elif line["event"] == "step":
+        if line["event"] == "step":
             key = (line["lab"], line["provider"], line["step"])
             self._records[key] = record.from_json(line["record"])
             self.resumed += 1

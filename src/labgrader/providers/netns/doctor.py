@@ -162,7 +162,9 @@ def _sources(*, needed: bool) -> Finding:
     try:
         apt_sources.text()
     except LabError as error:
-        return Finding(State.LACKS if needed else State.NOTE, "apt sources", error.message.rstrip("."))
+        state = State.LACKS if needed else State.NOTE
+        remedy = "add the distribution's own archive there, or use a machine with Debian or Ubuntu"
+        return Finding(state, "apt sources", error.message.rstrip("."), remedy)
     return Finding(State.OK, "apt sources", f"they name the main archive of {apt_sources.suite()}")
 
 
@@ -206,7 +208,10 @@ def _disk(have_image: bool) -> Finding:
         return Finding(State.OK, "disk", f"{free} MB free in {folder}")
     state = State.NOTE if have_image else State.LACKS
     return Finding(
-        state, "disk", f"{free} MB free in {folder}; building an image takes {needed} MB", "free some"
+        state,
+        "disk",
+        f"{free} MB free in {folder}; building an image takes {needed} MB",
+        "free some, or set XDG_CACHE_HOME to a folder with more",
     )
 
 

@@ -29,8 +29,11 @@ QUIET = {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_CWD": "/", "VAGRANT_LOG": "
 NAMES = {doctor_virtualbox.WAY: "VirtualBox", doctor_libvirt.WAY: "libvirt"}
 
 
-def findings() -> Iterator[Finding]:
-    """Every check: of both ways, then VirtualBox, then libvirt; only one if the environment chooses it."""
+def findings(*, as_set: bool = False) -> Iterator[Finding]:
+    """Every check: of both ways, then VirtualBox, then libvirt.
+
+    Only of the way that a lab would take if `as_set`, or if the environment chooses it.
+    """
     path = os.environ.get("LABGRADER_VAGRANT") or host.tool("vagrant")
     found, plugins = None, ""
     if path is None:
@@ -56,15 +59,19 @@ def findings() -> Iterator[Finding]:
         doctor_virtualbox.WAY: lambda: doctor_virtualbox.findings(found, needs),
         doctor_libvirt.WAY: lambda: doctor_libvirt.findings(path, plugins, needs),
     }
-    named = os.environ.get("VAGRANT_DEFAULT_PROVIDER")
+    named = as_set or os.environ.get("VAGRANT_DEFAULT_PROVIDER")
     for way, look in ways.items():
         if not named or way == chosen.hypervisor:
+            name = called(way)
             for finding in look():
-                yield replace(finding, way=called(way))
+                yield replace(finding, way=name)
 
 
 def called(way: str) -> str:
     """What a way is called in a verdict, and how it is chosen where that takes something."""
+    box = host.tool("VBoxManage") if way == doctor_virtualbox.WAY else None
+    if box is not None and doctor_virtualbox.stands_in(host.ask([box, "--version"]).out):
+        return "labgrader's stand-in for VirtualBox"
     if way == Settings().hypervisor or os.environ.get("VAGRANT_DEFAULT_PROVIDER"):
         return NAMES[way]
     return f"{NAMES[way]} (VAGRANT_DEFAULT_PROVIDER={way})"

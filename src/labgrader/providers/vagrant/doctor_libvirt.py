@@ -15,6 +15,7 @@ from labgrader import doctor_host as host
 from labgrader.doctor import Finding, State, install_command
 from labgrader.doctor_host import Clash, Needs
 from labgrader.errors import LabError
+from labgrader.providers.vagrant import settings
 from labgrader.providers.vagrant.doctor_virtualbox import disk
 
 WAY = "libvirt"
@@ -78,7 +79,7 @@ def daemon(
 
 
 def emulation(usable: bool, why: str, driver: str) -> Finding:
-    """Whether machines can run on the processor itself; `driver` = what LABGRADER_LIBVIRT_DRIVER asks for."""
+    """Whether machines run on the processor itself; `driver` = what they get, asked for or not."""
     slow = "machines run under software emulation, where one boots in about 15 s and programs run far slower"
     if driver == "qemu":
         reason = "though /dev/kvm can be used: unset LABGRADER_LIBVIRT_DRIVER" if usable else why
@@ -161,7 +162,9 @@ def _findings(vagrant: str | None, plugins: str, needs: Needs) -> Iterator[Findi
             names = host.ask([virsh, "-c", URI, "net-list", "--all", "--name"]).out.split()
             mine = [name for name in names if name.startswith("labgrader-")]
             ours = bridges(host.ask([virsh, "-c", URI, "net-info", name]).out for name in mine)
-    yield emulation(*kvm_works(), os.environ.get("LABGRADER_LIBVIRT_DRIVER") or "kvm")
+    # As settings.read has it: where nothing is asked for, machines are emulated rather than not made.
+    by_itself = "kvm" if settings.kvm_is_usable() else "qemu"
+    yield emulation(*kvm_works(), os.environ.get("LABGRADER_LIBVIRT_DRIVER") or by_itself)
     yield from _addresses(needs, ours)
     yield disk("libvirt's images", POOL, needs)
 
@@ -171,8 +174,8 @@ def kvm_works() -> tuple[bool, str]:
     try:
         device = os.open(KVM, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        add = f": {host.sudo()}usermod -aG kvm $USER" if isinstance(error, PermissionError) else ""
-        return False, f"{error.strerror}{add}"
+        add = f": {host.sudo()}usermod -aG kvm $USER, then log in anew"
+        return False, f"{error.strerror}{add if isinstance(error, PermissionError) else ''}"
     try:
         if fcntl.ioctl(device, KVM_GET_API_VERSION) != KVM_API:
             return False, "it speaks another version of KVM"

@@ -171,7 +171,8 @@ def _findings(vagrant: Version | None, needs: Needs) -> Iterator[Finding]:
 def _processor() -> Finding:
     name = "processor"
     if platform.machine() != "x86_64":
-        return Finding(State.LACKS, name, f"the boxes are for x86-64, and this is {platform.machine()}")
+        what = f"the boxes are for x86-64, and this is {platform.machine()}"
+        return Finding(State.LACKS, name, what, "use --provider netns")
     cpuinfo = host.read("/proc/cpuinfo")
     flag = host.virtualization(cpuinfo)
     if flag is not None:
