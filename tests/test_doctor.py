@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from labgrader import doctor as doctors
-from labgrader.doctor import Finding, State
+from labgrader.doctor_findings import Finding, State
 from labgrader.providers.netns import doctor_image, image, kernel_says
 
 ROOT = Path(__file__).resolve().parents[1]

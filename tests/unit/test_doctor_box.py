@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labgrader.doctor import State
+from labgrader.doctor_findings import State
 from labgrader.providers.vagrant import box, box_packages, doctor_box
 from labgrader.providers.vagrant.box_kernel import Packages
 from labgrader.providers.vagrant.box_packages import Contents

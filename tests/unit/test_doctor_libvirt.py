@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgrader.doctor import State
+from labgrader.doctor_findings import State
 from labgrader.doctor_host import Clash, Needs, Version
 from labgrader.providers.vagrant import doctor
 from labgrader.providers.vagrant import doctor_libvirt as libvirt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgrader.doctor import Finding, State, to_mend, verdict
+from labgrader.doctor_findings import Finding, State, to_mend, verdict
 
 FINDINGS = st.lists(
     st.builds(

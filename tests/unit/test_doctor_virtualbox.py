@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgrader import doctor_host as host
-from labgrader.doctor import State
+from labgrader.doctor_findings import State
 from labgrader.doctor_host import Needs, Version
 from labgrader.providers.vagrant import doctor_kvm as kvm
 from labgrader.providers.vagrant import doctor_virtualbox as virtualbox

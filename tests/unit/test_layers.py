@@ -41,9 +41,6 @@ LAYERS = [
     ["nightly.job"],
     ["commands"],
 ]
-# One module asks upwards, when it is called: the doctor has each provider's own look at the machine.
-WHEN_CALLED = {("doctor", "providers.netns.doctor"), ("doctor", "providers.vagrant.doctor")}
-
 # Run without the grader's packages: on a lab host, or by a Python in isolated mode (-I -S).
 GUEST = SOURCE / "guest"
 OUTSIDE = [SOURCE / "providers/netns" / f"{n}.py" for n in ("supervisor", "lab_boot", "host_boot", "kernel")]
@@ -82,7 +79,7 @@ def _used_by(name: str) -> set[str]:
             while module and module not in MODULES:
                 module = module.rpartition(".")[0]
             used.add(module or "labgrader")
-    return {module for module in used - {name} if (name, module) not in WHEN_CALLED}
+    return used - {name}
 
 
 def _led_to(name: str) -> dict[str, list[str]]:

@@ -30,7 +30,7 @@ class Anything
 end
 module Vagrant
   def self.require_version(*) = nil
-  def self.source_root = Pathname.new("/")
+  def self.user_data_path = Pathname.new("/")
   def self.configure(_version) = yield(Anything.new)
 end
 require "pathname"

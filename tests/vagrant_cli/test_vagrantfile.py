@@ -78,7 +78,12 @@ def test_a_slot_s_machines_are_the_lab_s(tmp_path: Path) -> None:
         assert machine["name"] == f"labgrader-{slot.id}-{name}"
         assert machine["box"] == ["almalinux/8", settings.read({}).box_version]
         assert (machine["linked_clone"], machine["folders"], machine["insert_key"]) == (True, [], False)
-        assert machine["keys"][0] == str(slot.folder / "client_key")
+        # The user's copy of the key that every box knows: Vagrant takes a key that it uses from all others.
+        assert machine["keys"] == [
+            str(slot.folder / "client_key"),
+            str(tmp_path / "home/insecure_private_key"),
+        ]
+        assert Path(machine["keys"][1]).is_file()
         hardware = {words[0]: str(words[1]) for words in machine["hardware"]}
         assert (hardware["--memory"], hardware["--cpus"]) == (str(host.memory_mb), str(host.cpus))
         cards = [card for card in machine["networks"] if card["kind"] == "private_network"]

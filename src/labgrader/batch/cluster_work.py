@@ -208,7 +208,7 @@ def _digest_of_files(root: Path) -> str:
 
 def _trial(name: str) -> str | None:
     """In a lane: make a lab and remove it, or for machines that are dear look at what they need."""
-    from labgrader.doctor import State, verdict
+    from labgrader.doctor_findings import State, verdict
 
     if name == "netns":
         from labgrader.providers.netns.doctor import try_lab

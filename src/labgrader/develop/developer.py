@@ -69,10 +69,9 @@ def _install_browser() -> None:
     if all(shutil.which(name) for name in ("chromium", "chromedriver")):
         return
     from labgrader import doctor
+    from labgrader.doctor_findings import Finding, State
 
-    lacking = doctor.Finding(
-        doctor.State.LACKS, "browser", "missing", packages=("chromium", "chromium-driver")
-    )
+    lacking = Finding(State.LACKS, "browser", "missing", packages=("chromium", "chromium-driver"))
     for sentence in doctor.mend([lacking]):
         print(sentence, file=sys.stderr, flush=True)
 

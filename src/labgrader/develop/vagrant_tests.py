@@ -68,15 +68,16 @@ def check_machine() -> None:
 def install() -> None:
     """Install those of PACKAGES that are missing. Raises UsageError where they still are afterwards."""
     from labgrader import doctor
+    from labgrader.doctor_findings import Finding, State, install_command
 
     missing = _missing()
     if not missing:
         return
     print(f"Installing {', '.join(missing)} …", file=sys.stderr, flush=True)
-    finding = doctor.Finding(doctor.State.LACKS, "packages", "missing", packages=tuple(missing))
+    finding = Finding(State.LACKS, "packages", "missing", packages=tuple(missing))
     said = doctor.mend([finding])
     if still := _missing():
-        raise UsageError(f"--vagrant: {' '.join(said)} Run: {doctor.install_command(still)}")
+        raise UsageError(f"--vagrant: {' '.join(said)} Run: {install_command(still)}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labgrader import doctor_host
-from labgrader.doctor import Finding, State, install_command
+from labgrader.doctor_findings import Finding, State, install_command
 from labgrader.errors import LabError, LabgraderError
 from labgrader.model import spec
 from labgrader.model.limits import Limits

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from labgrader.doctor import Finding, State
+from labgrader.doctor_findings import Finding, State
 from labgrader.errors import LabError
 from labgrader.providers.netns import apt_sources, image, renewal
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labgrader import doctor_host as host
-from labgrader.doctor import Finding, State, install_command
+from labgrader.doctor_findings import Finding, State, install_command
 from labgrader.doctor_host import Needs, Version
 from labgrader.errors import UsageError
 from labgrader.providers.vagrant import (

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labgrader.doctor import Finding, State
+from labgrader.doctor_findings import Finding, State
 from labgrader.errors import LabError
 from labgrader.providers.netns import apt_sources
 from labgrader.providers.netns.doctor_image import OLD_DAYS, judged_telnetd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from labgrader.doctor import has_dnf
+from labgrader.doctor_findings import has_dnf
 from labgrader.doctor_host import Version, dotted
 
 

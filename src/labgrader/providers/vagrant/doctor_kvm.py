@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labgrader import doctor_host as host
-from labgrader.doctor import Finding, State, has_dnf
+from labgrader.doctor_findings import Finding, State, has_dnf
 from labgrader.doctor_host import Version
 
 TAKES_AT_LOAD = (6, 12)

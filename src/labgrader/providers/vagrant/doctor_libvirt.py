@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from labgrader import doctor_host as host
-from labgrader.doctor import Finding, State, install_command
+from labgrader.doctor_findings import Finding, State, install_command
 from labgrader.doctor_host import Clash, Needs
 from labgrader.errors import LabError
 from labgrader.providers.vagrant import settings

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labgrader import doctor_host as host
-from labgrader.doctor import Finding, State, has_dnf, install_command
+from labgrader.doctor_findings import Finding, State, has_dnf, install_command
 from labgrader.doctor_host import Needs, Version
 from labgrader.printable import printable
 from labgrader.providers.vagrant import doctor_install, doctor_kvm
