@@ -243,3 +243,20 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence(unbuffered: str) ->
     assert done.returncode == 3
     said = "The output cannot be written: No space left on device; what was graded into a folder is kept.\n"
     assert done.stderr == said
+
+
+def test_a_folder_with_another_lab_s_results_is_refused(tmp_path: Path) -> None:
+    from labgrader.batch import store
+
+    run = tmp_path / "run"
+    run.mkdir()
+    with store.opened(run, write=True) as kept:
+        kept.begin({"lab": "network-services"}, [])
+    before = {path.name: path.read_bytes() for path in run.glob("**/*") if path.is_file()}
+    done = lab("grade", "tcp-server", "examples/submissions", "--out", str(run))
+    said = f"--out {run} has the results of network-services; name another folder for those of tcp-server.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    after = {path.name: path.read_bytes() for path in run.glob("**/*") if path.is_file()}
+    assert {name: after[name] for name in before if name != "lock"} == {
+        name: data for name, data in before.items() if name != "lock"
+    }

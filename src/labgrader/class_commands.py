@@ -65,6 +65,7 @@ def grade(
     strays = [stray for stray in found.strays if (place.parent / stray.source).resolve() != run.resolve()]
     found = replace(found, strays=tuple(strays))
     with folders.held(run) as was_cut_off:
+        _must_be_of_the_lab(run, lab.name)
         if was_cut_off:
             _clean(chosen)
         workers, jobs = _workers(setting, chosen, jobs, scheduler)
@@ -175,6 +176,16 @@ def _graded(
     # Who is gone is not graded any more; what they stayed with would be told for ever.
     there = {entry.student for entry in found.entries}
     return 3 if any(row.status == "incomplete" and row.student in there for row in results.rows) else 0
+
+
+def _must_be_of_the_lab(run: Path, lab: str) -> None:
+    """Raise UsageError where the folder has the tables of another lab, which this one's would replace."""
+    from labgrader.batch import store
+
+    with store.opened(run, write=True) as kept:
+        before = kept.about().get("lab", lab)
+    if before != lab:
+        raise UsageError(f"--out {run} has the results of {before}; name another folder for those of {lab}.")
 
 
 def _workers(

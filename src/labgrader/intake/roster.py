@@ -286,10 +286,8 @@ def _guessed(
             return found[next(iter(numbers))], ""
         if numbers:
             sources = ", ".join(sorted(found[number].entry.source for number in numbers)[:5])
-            return (
-                None,
-                f"several entries fit {printable(person.id)}: {sources}; give the roster a column path.",
-            )
+            who = printable(person.id)
+            return None, f"several entries fit {who}: {sources}; give the roster a column path."
     return None, f"nothing was handed in for {printable(person.id)}."
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from labgrader.errors import SpecError, UsageError
 from labgrader.model import yaml_places
@@ -20,6 +29,22 @@ from labgrader.model.spec_words import explain, sentence, suggest
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}\Z")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/"):
+        raise ValueError(f"{value} is not an absolute path")
+    return value
+
+
+def _octal(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"0[0-7]{3}", value):
+        raise ValueError(f'{value} is no mode; write four octal digits in quotes, such as "0644"')
+    return value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Mode = Annotated[str, BeforeValidator(_octal)]
 
 
 class _Model(BaseModel):
@@ -68,22 +93,12 @@ class Interface(_Model):
 class HostFile(_Model):
     """A file that the lab itself gives a host: rendered from `template`, with `values` as further names."""
 
-    path: str
+    path: AbsolutePath
     template: str
     values: Mapping[str, Any] = {}
     owner: str = "root"
-    mode: str = "0644"
+    mode: Mode = "0644"
     service: str | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _is_absolute(cls, value: str) -> str:
-        return _absolute(value)
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _is_octal(cls, value: object) -> str:
-        return _octal(value)
 
 
 class Service(_Model):
@@ -110,24 +125,14 @@ class SubmittedFile(_Model):
     """A file that the student hands in: where it goes, and what stands in when it is missing."""
 
     host: str
-    path: str
+    path: AbsolutePath
     owner: str = "root"
-    mode: str = "0644"
+    mode: Mode = "0644"
     service: str | None = None
     template: str | None = None  # rendered when the file is missing; without it reference/ is used
     values: Mapping[str, Any] = {}
     required: bool = False
     max_kb: int = 1024
-
-    @field_validator("path")
-    @classmethod
-    def _is_absolute(cls, value: str) -> str:
-        return _absolute(value)
-
-    @field_validator("mode", mode="before")
-    @classmethod
-    def _is_octal(cls, value: object) -> str:
-        return _octal(value)
 
 
 class SubmissionSpec(_Model):
@@ -192,18 +197,6 @@ class Lab(_Model):
                     f"{where}: {rule.host} has no service {rule.service}{suggest(rule.service, known)}"
                 )
         return self
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("/") or ".." in value.split("/"):
-        raise ValueError(f"{value} is not an absolute path")
-    return value
-
-
-def _octal(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"0[0-7]{3}", value):
-        raise ValueError(f'{value} is no mode; write four octal digits in quotes, such as "0644"')
-    return value
 
 
 def labs_folder() -> Path:

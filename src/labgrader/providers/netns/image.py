@@ -78,7 +78,11 @@ def _packages() -> Path:
 
 
 def _folder() -> Path:
-    folder = cache_folder()
+    return made(cache_folder())
+
+
+def made(folder: Path) -> Path:
+    """A folder of the cache, made if it is not there; LabError if it cannot be."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -88,14 +88,7 @@ def by_hand(boxes: Boxes) -> list[str]:
 
 def cache_folder() -> Path:
     """Where boxes are kept: beside the namespace hosts' images, in labgrader/boxes."""
-    folder = image.cache_folder().with_name("boxes")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(
-            f"{folder} cannot be made: {error}. Set XDG_CACHE_HOME to a folder of yours."
-        ) from error
-    return folder
+    return image.made(image.cache_folder().with_name("boxes"))
 
 
 def sources() -> list[Path]:
