@@ -260,3 +260,18 @@ def test_a_folder_with_another_lab_s_results_is_refused(tmp_path: Path) -> None:
     assert {name: after[name] for name in before if name != "lock"} == {
         name: data for name, data in before.items() if name != "lock"
     }
+
+
+@pytest.mark.parametrize("actions", [False, True])
+def test_a_student_s_words_are_no_commands_to_github_s_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actions: bool
+) -> None:
+    name = "a" * 56 + " ::error::x ##[group]"
+    (tmp_path / name).write_text("")
+    if actions:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    else:
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    said = lab("check", "tcp-server", str(tmp_path / name)).stdout
+    begins = any(line.lstrip().startswith("::error") for line in said.splitlines())
+    assert (begins, "##[group]" in said) == (not actions, not actions), said

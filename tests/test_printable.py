@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labgrader.printable import printable, printable_block
+from labgrader.printable import printable, printable_block, without_commands
 
 ANYTHING = st.one_of(st.text(st.characters(), max_size=400), st.binary(max_size=400))
 TERMINAL = st.lists(
@@ -103,3 +103,11 @@ def test_a_limit_of_nothing_is_the_callers_mistake(call: object) -> None:
     assert callable(call)
     with pytest.raises(ValueError, match="at least 1"):
         call()
+
+
+@given(st.text(alphabet=":#[ \n\tset-env", max_size=60))
+def test_no_words_are_commands_to_the_runner_that_reads_them(text: str) -> None:
+    shown = without_commands(text)
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+    assert "##[" not in shown
+    assert shown.replace(" ", "") == text.replace(" ", "")

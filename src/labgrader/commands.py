@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from labgrader.errors import SpecError, SubmissionError, UsageError
 from labgrader.model import spec
 from labgrader.model.results import Report, exit_status
+from labgrader.printable import without_commands
 
 if TYPE_CHECKING:
     from labgrader.providers import Provider
@@ -42,7 +43,8 @@ def check(
     if json_path is not None:
         _write_json(Path(json_path), report.to_json())
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    print(feedback(report, title=lab.title, colour=colour), end="")
+    said = feedback(report, title=lab.title, colour=colour)
+    print(without_commands(said) if "GITHUB_ACTIONS" in os.environ else said, end="")
     raise SystemExit(exit_status(report))
 
 

@@ -14,6 +14,8 @@ _SEQUENCE = re.compile(
     r"|\x1b[ -/]+[0-~]"
     r"|\x1b[0-OQ-WYZ\\`-~]"
 )
+# A line that begins with :: and ##[ anywhere (actions/runner, ActionCommand.cs).
+_COMMAND = re.compile(r"^\s*:(?=:)|##(?=\[)", re.MULTILINE)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -75,3 +77,14 @@ def printable_block(text: str | bytes, max_lines: int = 40, max_columns: int = 2
         marker = f"{_ELLIPSIS} {left_out + 1} lines left out {_ELLIPSIS}"
         lines = [*lines[:head], marker, *lines[len(lines) - tail :]]
     return "\n".join(_line(line[: max_columns + 1].expandtabs(8), max_columns) for line in lines)
+
+
+def without_commands(text: str) -> str:
+    """Text in which GitHub's runner finds no command, a blank inside of whatever looked like one.
+
+    It reads what a job prints, and a student's words must not hide lines or mark others as errors there.
+
+    >>> without_commands("::error::all is lost")
+    ': :error::all is lost'
+    """
+    return _COMMAND.sub(r"\g<0> ", text)

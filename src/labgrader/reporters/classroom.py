@@ -2,25 +2,23 @@
 
 The reporter adds up `tests[].score` and shows the sum against `max_score`; where that is 0 it reports no
 points at all, which is what an incomplete report needs. Of a test that failed it logs the name and
-`test_code` and not the message, so the reason stands in both. What it logs GitHub's runner reads: a line that
-begins with :: and ##[ anywhere are commands to it, and must not come from a student.
+`test_code` and not the message, so the reason stands in both. What it logs GitHub's runner reads.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from labgrader.model.class_results import ClassResults
 from labgrader.model.results import CheckResult, Outcome, Report, Status
+from labgrader.printable import without_commands
 from labgrader.reporters import student_text
 from labgrader.reporters.student_text import plain
 from labgrader.reporters.written import Written, file_names
 
 FOLDER = "classroom"
-_COMMAND = re.compile(r"^\s*:(?=:)|##(?=\[)", re.MULTILINE)
 
 
 def render(results: ClassResults) -> Written:
@@ -68,18 +66,13 @@ def _test(check: CheckResult, report: Report) -> dict[str, Any]:
 
 def _entry(name: str, passed: bool, score: float, said: str, logged: str) -> dict[str, Any]:
     return {
-        "name": _harmless(plain(name)),
+        "name": without_commands(plain(name)),
         "status": "pass" if passed else "fail",
         "score": score,
-        "message": _harmless(said),
-        "test_code": _harmless(plain(logged)),
+        "message": without_commands(said),
+        "test_code": without_commands(plain(logged)),
         "line_no": 0,  # without it the reporter writes «line undefined» after every name
     }
-
-
-def _harmless(text: str) -> str:
-    """Text in which GitHub's runner finds no command, a blank inside of whatever looked like one."""
-    return _COMMAND.sub(r"\g<0> ", text)
 
 
 def _json(data: dict[str, Any]) -> bytes:
