@@ -51,7 +51,7 @@ def ensure() -> list[Path]:
     """
     final = image_path()
     if not (final / "rootfs").is_dir():
-        with _lock(_folder()):
+        with _lock(made(cache_folder())):
             if not (final / "rootfs").is_dir():
                 _build(_packages(), final)
     os.utime(final)  # when it was last used: see _remove_older
@@ -65,7 +65,7 @@ def image_path() -> Path:
 
 def packages() -> Path:
     """The tar of the hosts' Debian packages alone; made if it is missing."""
-    with _lock(_folder()):
+    with _lock(made(cache_folder())):
         return _packages()
 
 
@@ -75,10 +75,6 @@ def _packages() -> Path:
         _bootstrap(tar)
     os.utime(tar)
     return tar
-
-
-def _folder() -> Path:
-    return made(cache_folder())
 
 
 def made(folder: Path) -> Path:

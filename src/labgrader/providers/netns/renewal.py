@@ -13,7 +13,7 @@ def renew() -> bool:
 
     Where that fails the old ones are put back. Raises LabError.
     """
-    folder, final = image._folder(), image.image_path()
+    folder, final = image.made(image.cache_folder()), image.image_path()
     tar = folder / f"packages-{image.packages_digest()}.tar"
     aside = {path: folder / f"superseded-{secrets.token_hex(4)}" for path in (tar, final)}
     there = final.exists()
