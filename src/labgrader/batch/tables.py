@@ -77,10 +77,7 @@ def summary(found: ClassResults) -> str:
     counts = class_results.counts(found)
     parts = [f"{counts.full} with full marks", f"{counts.graded - counts.full} with marks lost"]
     parts += [f"{counts.rejected} rejected"] if counts.rejected else []
-    pending = sum(row.problem == UNREACHED for row in found.rows)
-    missing = counts.missing - pending
-    parts += [f"{missing} without a submission"] if missing else []
-    parts += [f"{pending} not graded yet"] if pending else []
+    parts += [f"{counts.missing} without a submission"] if counts.missing else []
     parts += [f"{counts.incomplete} incomplete"] if counts.incomplete else []
     parts += [f"{counts.waiting} not graded yet"] if counts.waiting else []
     parts += [f"{counts.late} of them late"] if counts.late else []
@@ -89,7 +86,7 @@ def summary(found: ClassResults) -> str:
     mean, median = class_results.mean(found), class_results.median(found)
     if mean is not None and median is not None:
         lines.append(f"Mean {mean:.1f}, median {median:.1f} of {number(found.possible)}.")
-    troubled = [row for row in found.rows if row.trouble is not None and row.problem != UNREACHED]
+    troubled = [row for row in found.rows if row.trouble is not None and not row.waiting]
     incomplete = [row for row in troubled if row.report is not None]
     lines += _listed("Incomplete, which is the grader's fault", incomplete)
     lines += _listed("Not graded", [row for row in troubled if row.report is None])
