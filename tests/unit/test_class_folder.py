@@ -447,6 +447,7 @@ TOP = st.sampled_from(
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(names=["a", "a/n_1_2_x.py"])
 @given(
     names=st.lists(
         st.lists(TOP, min_size=1, max_size=3).map("/".join).filter(lambda n: n.strip("/.")),

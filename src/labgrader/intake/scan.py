@@ -72,7 +72,8 @@ def scan(root: Path) -> Scan:
         ignored_below: list[Stray] = []
         inner = _told(below(root, items[0]), ignored_below)
         if _is_download(inner) or (root.suffix.lower() == ".zip" and items[0].name == root.stem):
-            items, strays = inner, strays + ignored_below
+            strays += ignored_below + _of_its_name(root, items[0])
+            items = inner
     metadata = None
     for item in items:
         if item.name == gradescope.METADATA and item.kind == "file":
@@ -125,6 +126,15 @@ def _below_in_zip(root: Path, path: tuple[str, ...]) -> Iterator[Member]:
 def _on_way(path: tuple[str, ...], folder: object) -> bool:
     assert isinstance(folder, tuple)
     return folder[: len(path)] == path[: len(folder)] and (len(folder) < len(path) or not ignored(folder))
+
+
+def _of_its_name(root: Path, folder: Item) -> list[Stray]:
+    """A file that a zip has under the very name of the folder which everything else is in."""
+    if root.is_dir() or all(
+        member.path or member.kind == FOLDER for member in _below_in_zip(root, folder.path)
+    ):
+        return []
+    return [Stray(printable(folder.name), "a file with the name of the folder that everything else is in")]
 
 
 def _is_download(items: list[Item]) -> bool:
