@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from labgrader.model.render import RenderedFile
 from labgrader.model.spec import Host as HostSpec
 from labgrader.model.spec import Lab
 from labgrader.printable import printable
-from labgrader.remote.access import Lease
+from labgrader.remote.access import Access, Lease
 from labgrader.remote.hands import Hands
 from labgrader.remote.transport import Connection
 
@@ -45,9 +45,47 @@ def apply(lab: Lab, lease: Lease, files: Iterable[RenderedFile]) -> dict[str, Ap
         return {name: future.result() for name, future in futures.items()}
 
 
+def lay(
+    lab: Lab,
+    hosts: Mapping[str, Access],
+    services: Mapping[str, Collection[str]],
+    files: Iterable[RenderedFile],
+) -> None:
+    """Do a part of `apply` beforehand: those services, with those files, and nothing left open.
+
+    services: for each host of which something is to be done, its services; none with a submitted file.
+    Raises LabError and SpecError as `apply` does.
+    """
+    by_host: dict[str, list[RenderedFile]] = {name: [] for name in services}
+    for file in files:
+        by_host[file.host].append(file)
+
+    def lay_host(name: str) -> None:
+        with Connection(hosts[name]) as connection:
+            hands = Hands(connection)
+            _configure(lab.hosts[name], hands, connection, by_host[name], services[name])
+            hands.leave()
+
+    with ThreadPoolExecutor(max_workers=len(by_host)) as pool:
+        for _ in pool.map(lay_host, by_host):
+            pass
+
+
 def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFile]) -> Applied:
     connection = Connection(lease.hosts[name])
     hands = Hands(connection)
+    return Applied(connection, hands, _configure(spec, hands, connection, files, spec.services))
+
+
+def _configure(
+    spec: HostSpec,
+    hands: Hands,
+    connection: Connection,
+    files: list[RenderedFile],
+    wanted: Collection[str],
+) -> dict[str, ServiceState]:
+    """Put the files on one host and bring up the services of those names, in the order of lab.yaml."""
+    name = connection.host
     accounts: dict[str, tuple[int, int]] = {"root": (0, 0)}
     for owner in {file.owner for file in files} - set(accounts):
         answer = hands.ask("account", name=owner)
@@ -61,22 +99,35 @@ def _apply_host(spec: HostSpec, lease: Lease, name: str, files: list[RenderedFil
             changed.add(file.service)
         if file.owner != "root":
             hands.ask("keep", path=file.path)
+    names = [service for service in spec.services if service in wanted]
+    running = _running(hands, [service for service in names if service not in changed])
     services = {}
-    for service in spec.services:
+    for service in names:
         submitted = tuple(f.submitted for f in files if f.service == service and f.submitted)
-        services[service] = _bring_up(hands, name, spec, service, submitted, restart=service in changed)
+        if service in running:
+            services[service] = ServiceState(service, True, "", submitted)
+        else:
+            services[service] = _start(hands, name, spec, service, submitted)
     if spec.forward:
         # Last: RHEL's own service `network` switches it off when it is restarted.
         _run(hands, name, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
-    return Applied(connection, hands, services)
+    return services
 
 
-def _bring_up(
-    hands: Hands, host: str, spec: HostSpec, service: str, submitted: tuple[str, ...], *, restart: bool
-) -> ServiceState:
-    """(Re)start one service if it must be, and wait for what lab.yaml says makes it ready."""
-    if not restart and _exit(hands, ["systemctl", "is-active", "--quiet", service]) == 0:
-        return ServiceState(service, True, "", submitted)
+def _running(hands: Hands, services: list[str]) -> set[str]:
+    """Those of the services that are active; asked at once, for a process is dear on an emulated machine."""
+    if not services:
+        return set()
+    # A line for each, whatever the exit status (systemctl(1)).
+    answer = hands.ask(
+        "run", patience_s=SERVICE_S, argv=["systemctl", "is-active", *services], timeout=SERVICE_S
+    )
+    states = answer.get("stdout", "").split()
+    return {service for service, state in zip(services, states, strict=False) if state == "active"}
+
+
+def _start(hands: Hands, host: str, spec: HostSpec, service: str, submitted: tuple[str, ...]) -> ServiceState:
+    """(Re)start one service, and wait for what lab.yaml says makes it ready."""
     answer = hands.ask("run", patience_s=SERVICE_S, argv=["systemctl", "restart", service], timeout=SERVICE_S)
     if "failed" in answer:
         raise LabError(f"{host}: systemctl restart {service} did not end within {SERVICE_S:.0f} s.")
@@ -109,8 +160,3 @@ def _run(hands: Hands, host: str, argv: list[str]) -> None:
         raise LabError(
             f"{host}: {' '.join(argv)} failed: {printable(answer.get('stderr', 'time ran out'), 300)}"
         )
-
-
-def _exit(hands: Hands, argv: list[str]) -> int:
-    answer = hands.ask("run", patience_s=SERVICE_S, argv=argv, timeout=SERVICE_S)
-    return int(answer.get("exit", 1))

@@ -20,6 +20,7 @@ from typing import Any
 import labgrader
 from labgrader import quarantine, session, session_process
 from labgrader.errors import LabError, SpecError
+from labgrader.groundwork import LabGroundwork
 from labgrader.intake.submission import FileRule, Submission
 from labgrader.model.results import CheckResult, Evidence, Outcome, Report, Status, status_of
 from labgrader.model.spec import Lab
@@ -118,7 +119,9 @@ def _attempt(
         child = session_process.start(functools.partial(_run_session, job), log.fileno())
         try:
             begun = time.monotonic()
-            lab = provider.start(topology(job.lab), job.lab.limits)
+            plan = topology(job.lab)
+            groundwork = LabGroundwork(job.lab, plan, job.parameters)
+            lab = provider.start(plan, job.lab.limits, groundwork)
             lease = lab.ready()
             seen.held, seen.versions = lease.held, lease.versions
             seen.timings["create_s"] = time.monotonic() - begun

@@ -144,3 +144,23 @@ def test_pseudo_terminal_over_ssh(daemons: Up) -> None:
     assert said.split()[0].startswith(b"/dev/pts/")
     assert said.split()[1:] == [b"24", b"80"]
     assert channel.recv_exit_status() == 5
+
+
+def test_clock_is_what_xinetd_goes_by(daemons: Up) -> None:
+    middle = daemons.middle
+    hours = TELNET.replace("disable = no", "disable = no\n    access_times = 08:00-12:00")
+    middle.connection.put("/etc/xinetd.d/telnet", hours.encode(), mode=0o644, uid=0, gid=0)
+    try:
+        middle.run("systemctl", "restart", "xinetd", timeout_s=60)
+        for moment, served in (("2026-03-02T11:59:00", True), ("2026-03-02T12:01:00", False)):
+            middle.set_clock(moment)
+            assert telnet.serves(daemons.left, MIDDLE_0) is served, moment
+    finally:
+        middle.reset_clock()
+        middle.connection.put("/etc/xinetd.d/telnet", TELNET.encode(), mode=0o644, uid=0, gid=0)
+        middle.run("systemctl", "restart", "xinetd", timeout_s=60)
+    assert telnet.serves(daemons.left, MIDDLE_0)
+    _status, now = middle.run("date", "+%s")
+    assert abs(int(now) - time.time()) < 60
+    with pytest.raises(ValueError, match="noon"):
+        middle.set_clock("noon")

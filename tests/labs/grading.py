@@ -11,6 +11,7 @@ from labgrader.model.limits import Limits
 from labgrader.model.results import Outcome, Report
 from labgrader.model.topology import Topology
 from labgrader.providers import RunningLab, provider
+from labgrader.providers.groundwork import Groundwork
 from labgrader.providers.netns import cgroups, runtime
 from labgrader.runner import Job, file_rules, grade
 
@@ -34,8 +35,8 @@ class _Noting:
     def prepare(self) -> None:
         provider(self.name).prepare()
 
-    def start(self, topology: Topology, limits: Limits) -> RunningLab:
-        lab = provider(self.name).start(topology, limits)
+    def start(self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None) -> RunningLab:
+        lab = provider(self.name).start(topology, limits, groundwork)
         self.labs.append(lab.lab_id)  # type: ignore[attr-defined]
         return lab
 

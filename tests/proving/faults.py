@@ -5,6 +5,7 @@ from __future__ import annotations
 from labgrader.errors import LabError
 from labgrader.model.limits import Limits
 from labgrader.model.topology import Topology
+from labgrader.providers.groundwork import Groundwork
 from labgrader.providers.netns import NamespaceLab, NamespaceProvider
 from labgrader.remote.access import Lease
 from labgrader.remote.transport import Connection
@@ -32,8 +33,10 @@ class Forgetful(NamespaceProvider):
 
     name = "forgetful"
 
-    def start(self, topology: Topology, limits: Limits) -> _Lab:  # type: ignore[override]
-        return _Lab(super().start(topology, limits))
+    def start(  # type: ignore[override]
+        self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None
+    ) -> _Lab:
+        return _Lab(super().start(topology, limits, groundwork))
 
 
 class _NeverUp(_Lab):
@@ -48,5 +51,7 @@ class Failing(NamespaceProvider):
     name = "failing"
     default_jobs = 1
 
-    def start(self, topology: Topology, limits: Limits) -> _Lab:  # type: ignore[override]
-        return _NeverUp(super().start(topology, limits))
+    def start(  # type: ignore[override]
+        self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None
+    ) -> _Lab:
+        return _NeverUp(super().start(topology, limits, groundwork))

@@ -205,3 +205,30 @@ def test_closed_hands_end(server: SshServer, connection: Connection) -> None:
     hands.close()
     with pytest.raises(LabError, match=r"v0: .*agent"):
         hands.ask("say")
+
+
+def test_leaving_lets_the_agent_end_and_waits_for_it(server: SshServer, connection: Connection) -> None:
+    ended: list[float] = []
+
+    def slow_to_end(channel: paramiko.Channel) -> None:
+        while channel.recv(100):
+            pass
+        time.sleep(0.1)  # an end that takes its time, which is what is waited for
+        ended.append(time.monotonic())
+        channel.send_exit_status(0)
+
+    hands = start(server, connection, slow_to_end)
+    hands.leave()
+    assert ended
+
+
+def test_agent_that_does_not_end_when_it_is_left(server: SshServer, connection: Connection) -> None:
+    forever = threading.Event()
+
+    def act(channel: paramiko.Channel) -> None:
+        forever.wait(30)
+
+    hands = start(server, connection, act)
+    with pytest.raises(LabError, match=r"^v0: its agent did not end within 0\.2 s\.$"):
+        hands.leave()
+    forever.set()

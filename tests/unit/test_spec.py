@@ -71,6 +71,21 @@ MISTAKES = {
         "service: named",
         "v0 has no service named",
     ),
+    "early service whose file is handed in": (
+        "owner: student,",
+        "service: network,",
+        "service: network, required",
+        "it is handed in, so network of v0 cannot be early; take early from the service",
+    ),
+    "early service after one that is not": (
+        "network: {early: true}\n    files:\n      - {path: /etc/sysconfig/network-scripts/ifcfg-eth0",
+        (
+            "xinetd: {}\n      network: {early: true}\n    files:\n"
+            "      - {path: /etc/sysconfig/network-scripts/ifcfg-eth0"
+        ),
+        "network: {early",
+        "it is early, and started after xinetd, which is not; name the early ones first",
+    ),
     "address twice": (
         "eth1: {network: lan1, address: 192.168.1.11/24}",
         "eth7: {network: lan1, address: 192.168.1.10/24}",

@@ -76,7 +76,7 @@ def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd):
         blocked("telnet_login", "V1 is not served at all, not even at 10:00.")
     served = {}
     for hour in sorted(INSIDE + OUTSIDE):
-        v0.run("labgrader-clock", "set", OUR_DAY + hour)
+        v0.set_clock(OUR_DAY + hour)
         served[hour] = serves(v1, V0_ADDRESS)
     missing = [hour[:5] for hour in INSIDE if not served[hour]]
     extra = [hour[:5] for hour in OUTSIDE if served[hour]]

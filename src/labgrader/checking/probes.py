@@ -8,6 +8,7 @@ do as asked raises LabError.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -207,6 +208,18 @@ class Host:
                 f"{self.name}: {' '.join(argv)} exited with {answer['exit']}: {text.strip()[-300:]}"
             )
         return answer["exit"], text
+
+    def set_clock(self, moment: str) -> None:
+        """Make it `moment` ("2026-03-02T10:00:00", the host's local time) for this host's xinetd.
+
+        It goes on from there, until `reset_clock`. Raises ValueError for what is no such time.
+        """
+        time.strptime(moment, "%Y-%m-%dT%H:%M:%S")
+        self.hands.ask("clock", moment=moment)
+
+    def reset_clock(self) -> None:
+        """Give this host's xinetd the true time again."""
+        self.hands.ask("clock", moment=None)
 
     def evidence(self, title: str, *argv: str) -> None:
         """Keep the output of a command of ours on this host as evidence."""

@@ -42,14 +42,7 @@ def files_for(
     """
     environment = _environment(lab)
     machines = {machine.name: machine for machine in topology.machines}
-    result = []
-    for host_name, host in lab.hosts.items():
-        for number, file in enumerate(host.files):
-            where = ("hosts", host_name, "files", number)
-            content = _render(environment, lab, machines, host_name, file, parameters, where)
-            result.append(
-                RenderedFile(host_name, file.path, content, file.owner, int(file.mode, 8), file.service)
-            )
+    result = _given(environment, lab, machines, parameters)
     for name, rule in lab.submission.files.items():
         if name in submitted:
             content, handed_in = submitted[name], name
@@ -60,6 +53,27 @@ def files_for(
                 rule.host, rule.path, content, rule.owner, int(rule.mode, 8), rule.service, handed_in
             )
         )
+    return result
+
+
+def given_files(lab: Lab, topology: Topology, parameters: Mapping[str, int]) -> list[RenderedFile]:
+    """The files that the lab itself gives its hosts, rendered; raises SpecError as `files_for` does."""
+    return _given(
+        _environment(lab), lab, {machine.name: machine for machine in topology.machines}, parameters
+    )
+
+
+def _given(
+    environment: jinja2.Environment, lab: Lab, machines: Mapping[str, Machine], parameters: Mapping[str, int]
+) -> list[RenderedFile]:
+    result = []
+    for host_name, host in lab.hosts.items():
+        for number, file in enumerate(host.files):
+            where = ("hosts", host_name, "files", number)
+            content = _render(environment, lab, machines, host_name, file, parameters, where)
+            result.append(
+                RenderedFile(host_name, file.path, content, file.owner, int(file.mode, 8), file.service)
+            )
     return result
 
 

@@ -106,6 +106,7 @@ class Service(_Model):
 
     listens: int | None = None  # a TCP port that is open when the service is ready
     deadline_s: float = 15.0
+    early: bool = False  # needs nothing that is handed in: kept machines have it running in their snapshot
 
 
 class Host(_Model):
@@ -179,6 +180,15 @@ class Lab(_Model):
                             f"{place[1]} is {owners[place]}'s already"
                         )
                     owners[place] = f"{host_name}.{interface_name}"
+            late: str | None = None
+            for service_name, service in host.services.items():
+                if not service.early:
+                    late = service_name
+                elif late is not None:
+                    raise ValueError(
+                        f"hosts.{host_name}.services.{service_name}: it is early, and started after {late}, "
+                        "which is not; name the early ones first"
+                    )
             for number, file in enumerate(host.files):
                 if file.service is not None and file.service not in host.services:
                     raise ValueError(
@@ -195,6 +205,11 @@ class Lab(_Model):
                 known = self.hosts[rule.host].services
                 raise ValueError(
                     f"{where}: {rule.host} has no service {rule.service}{suggest(rule.service, known)}"
+                )
+            if rule.service is not None and self.hosts[rule.host].services[rule.service].early:
+                raise ValueError(
+                    f"{where}: it is handed in, so {rule.service} of {rule.host} cannot be early; "
+                    "take early from the service"
                 )
         return self
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from labgrader.errors import UsageError
 from labgrader.model.limits import Limits
 from labgrader.model.topology import Topology
+from labgrader.providers.groundwork import Groundwork
 from labgrader.remote.access import Lease
 
 NAMES = ("netns", "vagrant")
@@ -35,7 +36,9 @@ class Provider(Protocol):
     def prepare(self) -> None:
         """Make, once for this machine, what labs need (an image, a box). Raises LabError."""
 
-    def start(self, topology: Topology, limits: Limits) -> RunningLab: ...
+    def start(
+        self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None
+    ) -> RunningLab: ...
 
     def clean(self) -> list[str]:
         """Remove what killed runs left behind and return a line for each thing removed."""

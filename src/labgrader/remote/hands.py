@@ -63,6 +63,16 @@ class Hands:
     def close(self) -> None:
         close_quietly(self._channel)
 
+    def leave(self) -> None:
+        """Let the agent end and wait until it has; raises LabError when it does not."""
+        try:
+            self._channel.shutdown_write()
+        except (OSError, EOFError) as error:
+            raise LabError(f"{self.host}: the connection to its agent broke: {error}.") from error
+        if not self._channel.status_event.wait(GRACE_S):
+            raise LabError(f"{self.host}: its agent did not end within {GRACE_S:g} s.")
+        self.close()
+
     def _read(self) -> None:
         buffer = b""
         try:

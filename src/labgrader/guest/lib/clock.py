@@ -59,10 +59,10 @@ def main(argv):
         return 1
     try:
         if len(args) == 2 and args[0] == "set":
-            _set(moment(args[1]))
+            set_to(moment(args[1]))
             return 0
         if args == ["reset"]:
-            _reset()
+            reset()
             return 0
     except ValueError:
         sys.stderr.write("labgrader-clock: the time is written like 2026-03-02T09:00:00.\n")
@@ -74,7 +74,8 @@ def main(argv):
     return 2
 
 
-def _set(target):
+def set_to(target):
+    """Make it ``target`` (seconds since 1970) for the daemons under test; raises OSError."""
     offset = target - time.time()
     if not is_machine():
         _write(OFFSET, "%+.3f\n" % offset)
@@ -84,7 +85,8 @@ def _set(target):
     time.clock_settime(time.CLOCK_REALTIME, target)
 
 
-def _reset():
+def reset():
+    """Give the daemons under test the true time again; raises OSError."""
     if not is_machine():
         _write(OFFSET, "+0\n")
         return

@@ -19,6 +19,7 @@ from pathlib import Path
 from labgrader.errors import LabError
 from labgrader.model.limits import Limits
 from labgrader.model.topology import Machine, Topology
+from labgrader.providers.groundwork import Groundwork
 from labgrader.providers.netns import cgroups, image, runtime
 from labgrader.providers.netns.ids import COUNT, id_range
 from labgrader.remote.access import Access, Lease
@@ -52,7 +53,8 @@ class NamespaceProvider:
     def prepare(self) -> None:
         self._layers = image.ensure()
 
-    def start(self, topology: Topology, limits: Limits) -> NamespaceLab:
+    def start(self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None) -> NamespaceLab:
+        # No groundwork here: every lab has fresh hosts.
         if self._layers is None:
             self.prepare()
         assert self._layers is not None

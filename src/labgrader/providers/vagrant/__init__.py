@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from labgrader.errors import LabError
 from labgrader.model.limits import Limits
 from labgrader.model.topology import Topology
+from labgrader.providers.groundwork import Groundwork
 from labgrader.providers.vagrant import (
     box_choice,
     cli,
@@ -59,10 +60,10 @@ class VagrantProvider:
         self._settings = box_choice.ensure(self._settings)
         self._prepared = True
 
-    def start(self, topology: Topology, limits: Limits) -> VagrantLab:
+    def start(self, topology: Topology, limits: Limits, groundwork: Groundwork | None = None) -> VagrantLab:
         if not self._prepared:
             self.prepare()
-        return VagrantLab(topology, limits, self._settings)
+        return VagrantLab(topology, limits, groundwork, self._settings)
 
     def clean(self) -> list[str]:
         removed = []
@@ -77,15 +78,23 @@ class VagrantProvider:
 class VagrantLab:
     """One lease of kept machines, or of new ones where there are none."""
 
-    def __init__(self, topology: Topology, limits: Limits, chosen: settings.Settings) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        limits: Limits,
+        groundwork: Groundwork | None,
+        chosen: settings.Settings,
+    ) -> None:
         self._topology = topology
         self._limits = limits
+        self._groundwork = groundwork
         self._settings = chosen
         self._slot: Slot | None = None
 
     def ready(self) -> Lease:
         """Claim machines and bring them to their snapshot, or make them first."""
-        key = project.key(self._topology, self._limits, self._settings)
+        laid = self._groundwork.digest() if self._groundwork else ""
+        key = project.key(self._topology, self._limits, self._settings, laid)
         self._slot, kept = slots.claim(key, self._topology.lab)
         slot = self._slot
         if kept:
@@ -97,10 +106,27 @@ class VagrantLab:
                 slot.become(slots.MAKING)
                 raise
         else:
+            slot.write("slot.json", {**slot.read("slot.json"), "settings": self._settings.key})
+            self._remove_superseded()
             project.write(slot, self._topology, self._limits, self._settings)
-            reached = machines.make(slot, self._topology, self._settings)
+            reached = machines.make(slot, self._topology, self._settings, self._groundwork)
             slot.become(slots.LEASED)
         return self._lease(slot, reached)
+
+    def _remove_superseded(self) -> None:
+        """Remove machines of the same lab and box that nobody uses and that are not as they should be now."""
+        wanted = {"lab": self._topology.lab, "settings": self._settings.key}
+        for slot in slots.unclaimed():
+            said = slot.read("slot.json")
+            if slot.state == slots.MAKING or {name: said.get(name) for name in wanted} != wanted:
+                slot.release()
+                continue
+            say("The lab, its box or labgrader has changed; removing the machines that were kept for it…")
+            try:
+                machines.remove(slot)
+            except LabError as error:
+                say(f"They could not be removed ({error.message}). Afterwards run: ./lab machines --remove")
+                slot.release()
 
     def _lease(self, slot: Slot, reached: dict[str, Access]) -> Lease:
         return Lease(slot.id, "vagrant", reached, HELD, versions=slot.read("slot.json").get("versions", {}))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from labgrader.errors import LabError
 from labgrader.model.topology import Topology
+from labgrader.providers.groundwork import Groundwork
 from labgrader.providers.vagrant import box_choice, host_lock, leftovers, project, slots
 from labgrader.providers.vagrant.project import SNAPSHOT, say, vagrant
 from labgrader.providers.vagrant.settings import Settings
@@ -25,8 +26,13 @@ BEFORE = "before.json"  # what VirtualBox had when the machines were begun
 IDENTIFY = "hostname && cat /etc/machine-id && date -u -s @{now:.2f} > /dev/null"
 
 
-def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access]:
-    """Create, boot and prepare the machines, see that each is itself, and keep them as a snapshot."""
+def make(
+    slot: Slot, topology: Topology, settings: Settings, groundwork: Groundwork | None
+) -> dict[str, Access]:
+    """Create, boot and prepare the machines, see that each is itself, and keep them as a snapshot.
+
+    With the groundwork on them, so that it costs a submission nothing.
+    """
     names = [machine.name for machine in topology.machines]
     say(f"Making {len(names)} machines with Vagrant and {settings.hypervisor} (once; it takes minutes)…")
     begun = time.monotonic()
@@ -43,6 +49,8 @@ def make(slot: Slot, topology: Topology, settings: Settings) -> dict[str, Access
         reached = _reach(slot, settings, names)
         slot.write("reached.json", {name: list(place) for name, place in _places(reached).items()})
         _identify(slot, reached)
+        if groundwork is not None:
+            groundwork.lay(reached)
         _save(slot, settings, names)
     say(f"The machines are ready ({time.monotonic() - begun:.0f} s).")
     return reached

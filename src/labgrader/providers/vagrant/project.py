@@ -27,9 +27,12 @@ SNAPSHOT = "ready"
 PORTS = range(20000, 30000)
 
 
-def key(topology: Topology, limits: Limits, settings: Settings) -> str:
-    """A digest of all that decides what the machines are: another one needs machines of its own."""
-    total = hashlib.sha256(f"{topology!r} {limits.disk_mb} {settings.key}".encode())
+def key(topology: Topology, limits: Limits, settings: Settings, groundwork: str) -> str:
+    """A digest of all that decides what the machines are: another one needs machines of its own.
+
+    groundwork: the digest of what is laid on them before their snapshot.
+    """
+    total = hashlib.sha256(f"{topology!r} {limits.disk_mb} {settings.key} {groundwork}".encode())
     for path in [VAGRANTFILE, BOXES, *sorted(path for path in GUEST.rglob("*") if path.is_file())]:
         if "__pycache__" not in path.parts:
             total.update(f"\0{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
