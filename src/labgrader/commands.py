@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def list_labs() -> None:
     """Print a line for each lab."""
     labs = [spec.find(name) for name in spec.lab_names()]
+    if not labs:
+        print(f"There is no lab in {spec.labs_folder()}.")
+        return
     machines = {lab.name: ", ".join(host.hostname for host in lab.hosts.values()) for lab in labs}
     name_width, width = max(map(len, machines)), max(map(len, machines.values()))
     for lab in labs:

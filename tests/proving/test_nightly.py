@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.usefixtures("hosts_image", "own_folders"),
 ]
 PATIENCE_S = 240.0
+NOTHING_CUT_OFF = "There is no run with these options that was cut off within a day; nothing to go on with.\n"
 STEPS = {"reference, order 1", *(f"mutant {name}" for name in MUTANTS)}
 ALL_STEPS = {(provider, step) for provider in ("netns", "forgetful") for step in STEPS}
 
@@ -170,7 +171,7 @@ def test_stopped_by_a_signal_it_cleans_up_and_can_go_on(
     place: Callable[[str], Place], own_folders: Path
 ) -> None:
     one = place("one")
-    assert ended(one.start("--unfinished")) == (0, "There is no run to go on with.\n")
+    assert ended(one.start("--unfinished")) == (0, NOTHING_CUT_OFF)
     process = one.start()
     await_steps(one, process, 2)
     process.send_signal(signal.SIGINT)
@@ -182,7 +183,7 @@ def test_stopped_by_a_signal_it_cleans_up_and_can_go_on(
         time.sleep(0.05)
     status, said = ended(one.start("--unfinished"))
     assert status == 1 and "going on after" in said
-    assert ended(one.start("--unfinished")) == (0, "There is no run to go on with.\n")
+    assert ended(one.start("--unfinished")) == (0, NOTHING_CUT_OFF)
     assert Counter(one.steps()) == Counter(dict.fromkeys(ALL_STEPS, 1))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from labgrader.batch import exports
 from labgrader.errors import UsageError
-from labgrader.reporters import canvas
+from labgrader.reporters import canvas, moodle
 from tests.golden.class_samples import CLASS
 from tests.unit.test_reporters_templates import BOM, CANVAS, ENGLISH, canvas_imports
 
@@ -22,6 +22,14 @@ def test_who_is_excused_in_canvas_stays_excused_and_is_told(cell: str, said: str
     found = canvas_imports(written.files["canvas.csv"], "TCP server (42)")
     assert found[501] == cell and found[502] == "7.5"
     assert [line for line in written.told if said in line and "alice" in line and "50" in line]
+
+
+def test_whose_grade_moodle_will_not_change_is_told() -> None:
+    locked = ENGLISH.replace('"Submitted for grading",,10.00,Yes', '"Submitted for grading",,10.00,No')
+    assert locked != ENGLISH
+    told = [line for line in moodle.render(CLASS, locked.encode()).told if "cannot be changed" in line]
+    assert [line.partition(":")[0] for line in told] == ["alice"]
+    assert not [line for line in moodle.render(CLASS, ENGLISH.encode()).told if "cannot be changed" in line]
 
 
 def test_of_many_columns_it_is_told_that_there_are_more() -> None:

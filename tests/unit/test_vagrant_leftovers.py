@@ -53,7 +53,7 @@ def there(here: Path, vms: list[str], running: str = "") -> None:
 
 def unfinished(before: list[str]) -> slots.Slot:
     """A slot whose creation was killed; VirtualBox had `before`."""
-    slot, _ = slots.claim("a key", "tcp-server")
+    slot, _ = slots.claim("a key", "tcp-server", "libvirt")
     slot.write("slot.json", {**slot.read("slot.json"), "hypervisor": "virtualbox"})
     slot.write(machines.BEFORE, {"machines": before, "boxes": ["almalinux/8"]})
     return slot

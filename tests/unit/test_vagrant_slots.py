@@ -36,28 +36,53 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def test_new_slot_is_being_made_and_is_found_again_only_when_it_was_finished() -> None:
-    slot, there = slots.claim("a key", "tcp-server")
+    slot, there = slots.claim("a key", "tcp-server", "libvirt")
     assert (there, slot.state) == (False, slots.MAKING)
     assert slot.prefix == f"labgrader-{slot.id}-"
     slot.release()
-    other, there = slots.claim("a key", "tcp-server")
+    other, there = slots.claim("a key", "tcp-server", "libvirt")
     assert not there and other.id != slot.id, "a half of one is of no use"
     other.become(slots.OFF)
     other.release()
-    again, there = slots.claim("a key", "tcp-server")
+    again, there = slots.claim("a key", "tcp-server", "libvirt")
     assert there and again.id == other.id
-    second, there = slots.claim("a key", "tcp-server")
+    second, there = slots.claim("a key", "tcp-server", "libvirt")
     assert not there, "what somebody uses is not given twice"
     again.release()
-    different, there = slots.claim("another key", "tcp-server")
+    different, there = slots.claim("another key", "tcp-server", "libvirt")
     assert not there
     assert sorted(slots.claimed()) == sorted([second.id, different.id])
+
+
+def test_finished_slots_of_the_same_lab_and_box_for_another_key_are_superseded() -> None:
+    made = {}
+    for name, key, lab, box, state in (
+        ("old", "an older key", "tcp-server", "libvirt", slots.OFF),
+        ("killed", "another older key", "tcp-server", "libvirt", slots.LEASED),
+        ("half", "an older key", "tcp-server", "libvirt", slots.MAKING),
+        ("other lab", "an older key", "network-services", "libvirt", slots.OFF),
+        ("other box", "an older key", "tcp-server", "virtualbox", slots.OFF),
+        ("in use", "a third key", "tcp-server", "libvirt", slots.OFF),
+        ("beside", "a key", "tcp-server", "libvirt", slots.OFF),
+    ):
+        made[name], there = slots.claim(key, lab, box)
+        assert not there
+        made[name].become(state)
+    for name, slot in made.items():
+        if name not in ("in use", "beside"):
+            slot.release()
+    new, there = slots.claim("a key", "tcp-server", "libvirt")
+    assert not there
+    made["beside"].release()
+    found = list(slots.superseded(new))
+    assert {slot.id for slot in found} == {made["old"].id, made["killed"].id}
+    assert sorted(slots.claimed()) == sorted([new.id, made["in use"].id, *(slot.id for slot in found)])
 
 
 def test_slot_of_a_killed_process_is_free_and_still_says_that_it_was_leased() -> None:
     process = holder(
         "from labgrader.providers.vagrant import slots\n"
-        "slot, _ = slots.claim('a key', 'tcp-server')\n"
+        "slot, _ = slots.claim('a key', 'tcp-server', 'libvirt')\n"
         "slot.become(slots.LEASED)"
     )
     assert len(slots.claimed()) == 1
@@ -69,7 +94,7 @@ def test_slot_of_a_killed_process_is_free_and_still_says_that_it_was_leased() ->
 
 
 def test_torn_state_file_counts_as_unfinished() -> None:
-    slot, _ = slots.claim("a key", "tcp-server")
+    slot, _ = slots.claim("a key", "tcp-server", "libvirt")
     (slot.folder / "slot.json").write_text('{"state": "of')
     assert slot.state == slots.MAKING
     (slot.folder / "slot.json").write_text("[]")
@@ -77,7 +102,7 @@ def test_torn_state_file_counts_as_unfinished() -> None:
 
 
 def test_keys_of_a_slot_are_its_owner_s_alone() -> None:
-    slot, _ = slots.claim("a key", "tcp-server")
+    slot, _ = slots.claim("a key", "tcp-server", "libvirt")
     slot.write("machines.json", {"host_key": "secret"})
     assert (slot.folder / "machines.json").stat().st_mode & 0o777 == 0o600
     assert slot.folder.stat().st_mode & 0o777 == 0o700

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def virtualbox(room: Path) -> Iterator[Hypervisor]:
     state = room / "virtualbox"
     environment = {**os.environ, "PATH": f"{STAND_IN}:{os.environ['PATH']}", "STAND_IN_STATE": str(state)}
     environment |= {
+        "STAND_IN_PYTHON": sys.executable,
         "VAGRANT_DEFAULT_PROVIDER": "virtualbox",
         "VAGRANT_HOME": str(room / "vagrant-virtualbox"),
     }

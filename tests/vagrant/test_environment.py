@@ -89,18 +89,21 @@ def there_is(hypervisor: Hypervisor) -> dict[str, set[str]]:
 def test_two_machines_from_up_to_destroy(hypervisor: Hypervisor, vagrant: Vagrant) -> None:
     before = there_is(hypervisor)
     vagrant("up")
-    for number, name in enumerate(("one", "two")):
-        vagrant("ssh", name, "-c", setup(number))
-    # Frames of one machine reach the other, over the internal network alone.
-    vagrant("ssh", "one", "-c", "ping -c 1 -W 5 192.168.0.11")
-
-    # A file in memory and one on the disk come back as they were.
-    vagrant("ssh", "one", "-c", "echo kept > /dev/shm/memory; echo kept > ~/disk; sync")
+    vagrant("ssh", "two", "-c", setup(1))
+    # Frames of one machine reach the other, over the internal network alone. What is written then, in memory
+    # and on the disk, comes back as it was.
+    ping = "ping -c 1 -W 5 192.168.0.11"
+    vagrant(
+        "ssh",
+        "one",
+        "-c",
+        f"{setup(0)} && {ping} && echo kept > /dev/shm/memory && echo kept > ~/disk && sync",
+    )
     vagrant("snapshot", "save", "one", "ready")
     vagrant("ssh", "one", "-c", "rm /dev/shm/memory; echo changed > ~/disk; sync")
     vagrant("snapshot", "restore", "--no-provision", "one", "ready")
-    assert vagrant("ssh", "one", "-c", "cat /dev/shm/memory ~/disk").split() == ["kept", "kept"]
-    vagrant("ssh", "one", "-c", "ping -c 1 -W 5 192.168.0.11")
+    said = vagrant("ssh", "one", "-c", f"cat /dev/shm/memory ~/disk && {ping} > /dev/null && echo reached")
+    assert said.split() == ["kept", "kept", "reached"]
 
     vagrant("halt", "-f")
     states = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,6 @@ hosts:
         values: {interface: eth0}
         service: network
       - {path: /etc/xinetd.d/telnet, template: telnet, service: xinetd}
-      - {path: /etc/words, template: words}
 submission:
   files:
     answer: {host: v0, path: /home/student/answer, owner: student}
@@ -58,7 +56,6 @@ def test_early(v0):
     _, agents = v0.run("pgrep", "-f", "labgrader/agent.py")
     assert agents.split() == [agent.strip()]
     assert 23 in {socket.port for socket in v0.sockets()}
-    v0.run("grep", "-qx", "WORDS", "/etc/words")
 '''
 
 
@@ -70,26 +67,14 @@ def early_lab(tmp_path: Path) -> Path:
     (folder / "lab.yaml").write_text(LAB)
     (folder / "reference" / "answer").write_text("42")
     (folder / "templates" / "telnet.j2").write_text(TELNET)
-    write_words(folder, "first")
+    (folder / "checks" / "test_it.py").write_text(CHECK)
     return folder
 
 
-def write_words(folder: Path, words: str) -> None:
-    (folder / "templates" / "words.j2").write_text(f"{words}\n")
-    (folder / "checks" / "test_it.py").write_text(CHECK.replace("WORDS", words))
-
-
 @pytest.mark.parametrize("lab", ["libvirt"], indirect=True)
-def test_groundwork_is_in_the_snapshot_and_machines_without_it_are_removed(
+def test_groundwork_is_in_the_snapshot_and_whoever_laid_it_is_gone(
     lab: Lab,  # noqa: F811
     early_lab: Path,
 ) -> None:
     for when in ("made", "restored"):
         assert lab.check(str(early_lab), "reference")["score"] == 100.0, when
-    first = lab.ours()
-    write_words(early_lab, "second")
-    assert lab.check(str(early_lab), "reference")["score"] == 100.0
-    second = lab.ours()
-    assert len(second) == len(first)
-    of_machines = re.compile(r"slot |labgrader-[0-9a-f]{8}-")  # libvirt's network for management stays
-    assert not [name for name in first & second if of_machines.match(name)]

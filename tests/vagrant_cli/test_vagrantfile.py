@@ -55,7 +55,7 @@ def read(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
 def slot_of(folder: Path) -> tuple[slots.Slot, dict[str, Any]]:
     """A new slot for the lab, and what Vagrant reads of it."""
     lab = spec.find(LAB)
-    slot, _ = slots.claim("a key", LAB)
+    slot, _ = slots.claim("a key", LAB, "libvirt")
     chosen = settings.read({})
     project.write(slot, topology.topology(lab), lab.limits, chosen)
     return slot, read(folder, project.environment(slot, chosen))
@@ -134,7 +134,7 @@ def test_no_plug_in_meddles_with_machines_of_virtualbox(
     monkeypatch.setattr(project, "TOP", tmp_path)
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    slot, _ = slots.claim("a key", LAB)
+    slot, _ = slots.claim("a key", LAB, "libvirt")
     chosen = settings.read({"VAGRANT_DEFAULT_PROVIDER": hypervisor})
     said = project.vagrant(slot, chosen, "list-commands", deadline_s=60).text
     assert f"loaded: {loaded}" in said

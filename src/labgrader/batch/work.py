@@ -23,8 +23,8 @@ from labgrader.runner import ATTEMPTS, Job, rejected
 PACKAGE = Path(__file__).resolve().parents[1]
 # Whatever of the grader can change a verdict; not how submissions are found or results are shown.
 DECIDES = (
-    "apply.py", "session.py", "session_process.py", "runner.py", "quarantine.py", "printable.py",
-    "checking", "guest", "model", "providers", "remote",
+    "apply.py", "groundwork.py", "session.py", "session_process.py", "runner.py", "quarantine.py",
+    "printable.py", "checking", "guest", "model", "providers", "remote",
 )  # fmt: skip
 
 

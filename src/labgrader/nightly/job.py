@@ -96,7 +96,7 @@ def run(
             "out": str(out) if out else None,
         }
         if unfinished and journal.resume(_place(), key, _now()) is None:
-            print("There is no run to go on with.")
+            print("There is no run with these options that was cut off within a day; nothing to go on with.")
             return 0
         night = _Night(_journal(key, out))
         try:

@@ -32,9 +32,11 @@ HEADINGS = {
         "last modified (grade)", "zuletzt geändert (bewertung)", "上次修改（评分）", "最后修改（教师）",
     },
     "feedback": {"feedback comments", "feedback als kommentar", "反馈评论", "反馈意见", "评语反馈", "反馈"},
+    "changeable": {"grade can be changed", "bewertung kann geändert werden", "允许更改成绩"},
     "scale": {"scale", "skala", "量表", "等级"},
     "student": {"username", "id number", "anmeldename", "id-nummer", "用户名", "身份证号", "学号"},
 }  # fmt: skip
+NO = {"no", "nein", "否"}
 NEEDED = ("identifier", "grade", "modified")
 LONGEST_FEEDBACK = 8000
 
@@ -61,6 +63,11 @@ def render(results: ClassResults, template: bytes) -> Written:
     for n, line in found.lines.items():
         row = scored[n]
         maximum = table.value(line, places["maximum"]) if "maximum" in places else ""
+        if "changeable" in places and table.value(line, places["changeable"]).casefold() in NO:
+            told.append(
+                f"{plain(row.student)}: by the worksheet the grade cannot be changed, because it is locked "
+                "or overridden in Moodle's gradebook; unless it is released there, Moodle skips the line."
+            )
         changes[line, places["grade"]] = _grade(row.score or 0, results.possible, maximum)
         if "feedback" in places and row.report is not None:
             changes[line, places["feedback"]] = feedback(row.report, row.all_notes)

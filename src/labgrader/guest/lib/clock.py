@@ -5,7 +5,6 @@ at the clock; an offset, so that time goes on from the given moment. On a virtua
 is set.
 """
 
-import glob
 import os
 import sys
 import time
@@ -24,7 +23,9 @@ def is_machine():
 
 def preload():
     """Return the environment variables that put a program called xinetd, and no other, under the clock."""
-    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    # Not by glob, which is slow to load: this is done at every start of xinetd.
+    places = ("/usr/lib/%s/faketime/libfaketime.so.1" % name for name in sorted(os.listdir("/usr/lib")))
+    found = [path for path in places if os.path.exists(path)]
     if not found:
         return {}
     if not os.path.exists(OFFSET):

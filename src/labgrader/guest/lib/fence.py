@@ -11,7 +11,7 @@ import resource
 
 import capabilities
 import kernelobjects
-import machine
+import mounts
 import seccomp
 
 PR_SET_NO_NEW_PRIVS = 38
@@ -69,17 +69,17 @@ def _look_only():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNS)")
-    machine.mount("none", "/", "", MS_REC | MS_PRIVATE)
+    mounts.mount("none", "/", "", MS_REC | MS_PRIVATE)
     for path in WRITABLE:
-        machine.mount(path, path, "", MS_BIND | MS_REC)
+        mounts.mount(path, path, "", MS_BIND | MS_REC)
     for path in SECRET:
         if os.path.exists(path):
-            machine.mount("/dev/null", path, "", MS_BIND)
+            mounts.mount("/dev/null", path, "", MS_BIND)
     for path in READ_ONLY:
         if os.path.isdir(path):
-            machine.mount(path, path, "", MS_BIND | MS_REC)
-            machine.mount("none", path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | _flags(path))
-    machine.mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | _flags("/"))
+            mounts.mount(path, path, "", MS_BIND | MS_REC)
+            mounts.mount("none", path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | _flags(path))
+    mounts.mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | _flags("/"))
 
 
 def _flags(path):

@@ -1,8 +1,8 @@
 """Runs and ends programs, with deadlines; a small stand-in for subprocess, whose import alone costs 8 ms."""
 
+import _signal as signal  # what signal is made of, without its enumerations: 4 ms of each start
 import os
 import select
-import signal
 import time
 
 STEP = 0.004  # seconds between two looks at a condition

@@ -7,7 +7,6 @@ the lab's hosts (Python 3.6 syntax, standard library only).
 
 import ctypes
 import errno
-import functools
 import os
 import struct
 
@@ -125,15 +124,20 @@ def instructions(machine):
     return made
 
 
+_assembled = {}
+
+
 class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-@functools.lru_cache(maxsize=None)
 def assemble(machine=None):
     """The filter in the kernel's form (an array of struct sock_filter), to be given to `install`."""
-    steps = instructions(machine or os.uname().machine)
-    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+    machine = machine or os.uname().machine
+    if machine not in _assembled:
+        steps = instructions(machine)
+        _assembled[machine] = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    return _assembled[machine]
 
 
 def install(assembled):

@@ -21,6 +21,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import machine
+import mounts
 
 MANAGEMENT = ["/usr/bin/python3", "-IS", "/usr/lib/labgrader/management.py"]
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -52,11 +53,11 @@ def set_up():
     """From the kernel's hands to a machine that programs can run on."""
     os.umask(0o022)
     os.chdir("/")
-    machine.mount("none", "/", "", MS_REMOUNT | MS_NOATIME)
+    mounts.mount("none", "/", "", MS_REMOUNT | MS_NOATIME)
     for kind, place, flags, options in MOUNTS:
         os.makedirs(place, exist_ok=True)  # /dev/pts, on a file system that was mounted just now
         try:
-            machine.mount(kind, place, kind, flags, options)
+            mounts.mount(kind, place, kind, flags, options)
         except OSError as error:
             if error.errno != errno.EBUSY:  # another system's initrd has mounted it
                 raise
@@ -176,7 +177,7 @@ def end(how):
             break
     os.sync()
     try:
-        machine.mount("none", "/", "", MS_REMOUNT | MS_RDONLY)
+        mounts.mount("none", "/", "", MS_REMOUNT | MS_RDONLY)
     except OSError:
         pass  # somebody still writes; all was written to the disk just now
     _libc.reboot(how)

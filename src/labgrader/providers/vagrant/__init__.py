@@ -95,7 +95,7 @@ class VagrantLab:
         """Claim machines and bring them to their snapshot, or make them first."""
         laid = self._groundwork.digest() if self._groundwork else ""
         key = project.key(self._topology, self._limits, self._settings, laid)
-        self._slot, kept = slots.claim(key, self._topology.lab)
+        self._slot, kept = slots.claim(key, self._topology.lab, self._settings.key)
         slot = self._slot
         if kept:
             slot.become(slots.LEASED)
@@ -106,27 +106,11 @@ class VagrantLab:
                 slot.become(slots.MAKING)
                 raise
         else:
-            slot.write("slot.json", {**slot.read("slot.json"), "settings": self._settings.key})
-            self._remove_superseded()
+            _remove_superseded(slot)
             project.write(slot, self._topology, self._limits, self._settings)
             reached = machines.make(slot, self._topology, self._settings, self._groundwork)
             slot.become(slots.LEASED)
         return self._lease(slot, reached)
-
-    def _remove_superseded(self) -> None:
-        """Remove machines of the same lab and box that nobody uses and that are not as they should be now."""
-        wanted = {"lab": self._topology.lab, "settings": self._settings.key}
-        for slot in slots.unclaimed():
-            said = slot.read("slot.json")
-            if slot.state == slots.MAKING or {name: said.get(name) for name in wanted} != wanted:
-                slot.release()
-                continue
-            say("The lab, its box or labgrader has changed; removing the machines that were kept for it…")
-            try:
-                machines.remove(slot)
-            except LabError as error:
-                say(f"They could not be removed ({error.message}). Afterwards run: ./lab machines --remove")
-                slot.release()
 
     def _lease(self, slot: Slot, reached: dict[str, Access]) -> Lease:
         return Lease(slot.id, "vagrant", reached, HELD, versions=slot.read("slot.json").get("versions", {}))
@@ -145,6 +129,16 @@ class VagrantLab:
             slot.release()
         else:
             machines.remove(slot)
+
+
+def _remove_superseded(new: Slot) -> None:
+    for slot in slots.superseded(new):
+        say("The lab, its box or labgrader has changed; removing the machines that were kept for it…")
+        try:
+            machines.remove(slot)
+        except LabError as error:
+            say(f"They could not be removed ({error.message}). Afterwards run: ./lab machines --remove")
+            slot.release()
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,11 @@ def root() -> Path:
     return path
 
 
-def claim(key: str, lab: str) -> tuple[Slot, bool]:
-    """A free slot whose machines were made for `key`, else a new one; whether it was there already."""
+def claim(key: str, lab: str, settings: str) -> tuple[Slot, bool]:
+    """A free slot whose machines were made for `key`, else a new one; whether it was there already.
+
+    lab, settings: what a new one is noted to be for, by a name and by Settings.key.
+    """
     for slot in unclaimed():
         if slot.read("slot.json").get("key") == key and slot.state in (LEASED, OFF):
             return slot, True
@@ -113,9 +116,33 @@ def claim(key: str, lab: str) -> tuple[Slot, bool]:
         raise LabError(f"{folder} was taken in the moment it was made; try again.")
     slot = Slot(folder, lock)
     slot.write(
-        "slot.json", {"key": key, "lab": lab, "state": MAKING, "made": time.time(), "since": time.time()}
+        "slot.json",
+        {
+            "key": key,
+            "lab": lab,
+            "settings": settings,
+            "state": MAKING,
+            "made": time.time(),
+            "since": time.time(),
+        },
     )
     return slot, False
+
+
+def superseded(new: Slot) -> Iterator[Slot]:
+    """Each finished slot for the same lab and settings as `new` and for another key; claimed.
+
+    Such machines are as their lab, the box or labgrader were before, and would be kept for nobody. One that
+    has the same key is for whoever grades beside us.
+    """
+    ours = new.read("slot.json")
+    for slot in unclaimed():
+        said = slot.read("slot.json")
+        same = all(said.get(name) == ours[name] for name in ("lab", "settings"))
+        if same and said.get("key") != ours["key"] and slot.state in (LEASED, OFF):
+            yield slot
+        else:
+            slot.release()
 
 
 def unclaimed() -> Iterator[Slot]:
