@@ -23,8 +23,8 @@ import pytest
 
 from labgrader.providers.vagrant import host_lock
 from labgrader.providers.vagrant.box import Boxes
+from tests.vagrant.agreement import agree
 from tests.vagrant.conftest import Hypervisor
-from tests.vagrant.test_equivalence import agree
 
 TOP = Path(__file__).resolve().parents[2]
 CHECK_S = 600.0
