@@ -132,3 +132,15 @@ def serves(host: Host, address: str, *, timeout_s: float = 5.0) -> bool:
             return bool(conversation.receive(timeout_s).data)
     except Unreached:
         return False
+
+
+def await_sessions_over(host: Host, *, timeout_s: float = 2.0) -> bool:
+    """Wait until xinetd on `host` has nobody to serve; whether that came within the time.
+
+    A client's end is not yet a session's: xinetd counts it (instances, per_source) until the server that it
+    started is gone, and would refuse the next client meanwhile.
+    """
+    answer = host.hands.ask(
+        "await_childless", patience_s=timeout_s, pidfile="/run/xinetd.pid", timeout=timeout_s
+    )
+    return bool(answer["childless"])

@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 import clock
 import sockdiag
@@ -106,3 +107,34 @@ def op_clock(moment):
     else:
         clock.set_to(clock.moment(moment))
     return {}
+
+
+def op_await_childless(pidfile, timeout):
+    """Wait until the daemon of that pid file has no child, or there is no such daemon; {"childless"}.
+
+    xinetd counts a session for as long as its server is its child.
+    """
+    deadline = time.monotonic() + timeout
+    while _children(pidfile):
+        if time.monotonic() > deadline:
+            return {"childless": False}
+        time.sleep(0.002)
+    return {"childless": True}
+
+
+def _children(pidfile):
+    try:
+        with open(pidfile) as file:
+            parent = int(file.read(20))
+    except (OSError, ValueError):
+        return []
+    return [number for number in os.listdir("/proc") if number.isdigit() and _parent(number) == parent]
+
+
+def _parent(number):
+    """The parent of a process by proc(5), None for one that is gone."""
+    try:
+        with open("/proc/%s/stat" % number) as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
