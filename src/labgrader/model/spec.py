@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -24,27 +21,8 @@ from pydantic import (
 from labgrader.errors import SpecError, UsageError
 from labgrader.model import yaml_places
 from labgrader.model.limits import Limits
+from labgrader.model.spec_types import INTERFACE, NAME, AbsolutePath, Mode, Name
 from labgrader.model.spec_words import explain, sentence, suggest
-
-NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
-INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}\Z")
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("/") or ".." in value.split("/"):
-        raise ValueError(f"{value} is not an absolute path")
-    return value
-
-
-def _octal(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"0[0-7]{3}", value):
-        raise ValueError(f'{value} is no mode; write four octal digits in quotes, such as "0644"')
-    return value
-
-
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-Mode = Annotated[str, BeforeValidator(_octal)]
 
 
 class _Model(BaseModel):
