@@ -2,6 +2,7 @@
 
 import pytest
 
+from labgrader.checking.telnet import await_sessions_over
 from labgrader.checking.verdicts import blocked
 
 OFFICE_HOURS = "2026-03-02T10:00:00"  # a Monday; within 08:00-12:00
@@ -42,3 +43,15 @@ def fresh_xinetd(v0):
 
     yield restart
     v0.reset_clock()
+
+
+@pytest.fixture
+def nobody_served(v0, fresh_xinetd):
+    """Call it before a client whose refusal counts, lest it be refused for the session before it."""
+
+    def wait():
+        # A server that stays when its client is gone would be counted on by the same xinetd alone.
+        if not await_sessions_over(v0):
+            fresh_xinetd()
+
+    return wait

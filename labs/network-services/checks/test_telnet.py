@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from labgrader.checking.telnet import PORT, Session, await_sessions_over, serves
+from labgrader.checking.telnet import PORT, Session, serves
 from labgrader.checking.verdicts import blocked, fail
 from labgrader.errors import LabError
 from labgrader.printable import printable
@@ -37,7 +37,7 @@ def test_telnet_login(v0, v1, needs_eth1, fresh_xinetd):
 
 
 @pytest.mark.points(6, after=["telnet_login"], hint="only_from = 192.168.1.11")
-def test_telnet_only_from(v0, v1, needs_eth1, fresh_xinetd):
+def test_telnet_only_from(v0, v1, needs_eth1, fresh_xinetd, nobody_served):
     """V1 is served, V0 itself is refused."""
     needs_eth1()
     fresh_xinetd()
@@ -47,7 +47,7 @@ def test_telnet_only_from(v0, v1, needs_eth1, fresh_xinetd):
         raise LabError("V0 cannot exchange bytes with itself, which would be needed to see a refusal.")
     open_to = []
     for address in (V0_ADDRESS, "192.168.0.10", "127.0.0.1"):
-        await_sessions_over(v0)  # else V0 might be refused for a session too many
+        nobody_served()
         if serves(v0, address):
             open_to.append(address)
     if open_to:
@@ -72,7 +72,7 @@ def test_telnet_instances(v0, v1, needs_eth1, fresh_xinetd):
 
 
 @pytest.mark.points(8, after=["telnet_login"], hint="access_times = 08:00-12:00 12:30-17:00")
-def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd):
+def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd, nobody_served):
     """Telnet is served from 08:00 to 12:00 and from 12:30 to 17:00, and refused at other hours."""
     needs_eth1()
     fresh_xinetd()
@@ -80,7 +80,7 @@ def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd):
         blocked("telnet_login", "V1 is not served at all, not even at 10:00.")
     served = {}
     for hour in sorted(INSIDE + OUTSIDE):
-        await_sessions_over(v0)  # else V1 might be refused for the session before
+        nobody_served()
         v0.set_clock(OUR_DAY + hour)
         served[hour] = serves(v1, V0_ADDRESS)
     missing = [hour[:5] for hour in INSIDE if not served[hour]]
@@ -97,14 +97,14 @@ def test_telnet_access_times(v0, v1, needs_eth1, fresh_xinetd):
 @pytest.mark.points(
     4, requires=["telnet_login"], hint="Let in.telnetd start login; do not start a shell in its place."
 )
-def test_telnet_root_refused(v0, v1, needs_eth1, fresh_xinetd):
+def test_telnet_root_refused(v1, needs_eth1, fresh_xinetd, nobody_served):
     """root cannot log in over telnet."""
     needs_eth1()
     fresh_xinetd()
     with Session(v1, V0_ADDRESS) as session:
         if not session.log_in("lisi", "1") or not session.can_become_root("redhat"):
             raise LabError("lisi could not become root with the password that is to be refused over telnet.")
-    await_sessions_over(v0)  # else root might be refused for lisi's session
+    nobody_served()
     with Session(v1, V0_ADDRESS) as session:
         if session.log_in("root", "redhat") and session.user_id() is not None:
             fail("root logged in over telnet.")
